@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Every counter of the kernel side, in one list: the map cpu_stats, the profile header, the summary
+ * and docs/counters.md are printed from it.  Append-only.
+ *
+ * The kinds:
+ *   total      what the program was given
+ *   skipped    runs that a filter turned away: no sample was wanted
+ *   lost       samples that are in no line of the profile
+ *   truncated  samples that are in the profile with a part of their stack missing
+ *   note       things worth knowing that cost no sample
+ * Sum of the profile's counts + all lost = samples.
+ */
+#ifndef WAGGLE_ABI_STATS_H
+#define WAGGLE_ABI_STATS_H
+
+#include "bpf/abi/abi.h"
+
+/* X(kind, name, text) */
+#define WAGGLE_STATS(X)                                                                          \
+	X(total, ticks, "runs of the sampling program")                                          \
+	X(total, ticks_period, "sum of the periods of those runs, in the event's unit")          \
+	X(total, samples, "samples taken")                                                       \
+	X(total, truncated, "samples with a part of their stack missing")                        \
+	X(skipped, skipped_idle, "the CPU was idle")                                             \
+	X(skipped, skipped_self, "waggle itself was running")                                    \
+	X(skipped, skipped_not_selected, "a process that is not selected was running")           \
+	X(lost, ring_full, "the ring buffer had no room for a new stack")                        \
+	X(lost, ring_busy, "the ring buffer was locked by the code that was interrupted")        \
+	X(lost, counts_full, "the table of counts was full")                                     \
+	X(lost, counts_busy, "the table of counts was locked by the code that was interrupted")  \
+	X(lost, internal, "a map that always exists was not found")                              \
+	X(truncated, truncated_depth, "stacks deeper than the buffer")                           \
+	X(truncated, truncated_no_unwind_info, "stacks that end where frame pointers end")       \
+	X(truncated, truncated_unreadable_memory, "stacks that end in unreadable memory")        \
+	X(truncated, truncated_kernel_depth, "kernel stacks deeper than perf_event_max_stack")   \
+	X(truncated, process_32bit, "stacks of 32-bit processes, not walked")                    \
+	X(truncated, lost_kernel_stack, "samples in the kernel without a kernel stack")          \
+	X(note, new_stacks, "stacks sent to user space")                                         \
+	X(note, children_not_followed, "forked children not selected because sel_pids was full") \
+	X(note, unknown_mappings,                                                                \
+	  "user frames sent as addresses: their mapping was not in proc_mappings")
+
+/* One value per CPU; bpftool prints it with these names. */
+struct cpu_stats {
+#define X(kind, name, text) __u64 name;
+	WAGGLE_STATS(X)
+#undef X
+};
+
+#endif

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where does the CPU time go?  Runs on a perf event of each CPU, some hundred times a second, and
+ * counts the stack that it finds: cpu_counts has one number for each stack, cpu_stacks tells user
+ * space the frames of a stack when it is first counted.  In the steady state a sample writes one
+ * number. Measured cost: docs/performance.md.
+ */
+#include "vmlinux/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/abi/cpu_sampler.h"
+#include "bpf/abi/frame.h"
+#include "bpf/abi/markers.h"
+#include "bpf/lib/arch.bpf.h"
+#include "bpf/lib/kcompat.bpf.h"
+#include "bpf/lib/select.bpf.h"
+#include "bpf/lib/stats.bpf.h"
+#include "bpf/lib/unwind.bpf.h"
+
+const volatile struct cpu_sampler_config cpu_config;
+
+/*
+ * Which of the two count tables is written: its low bit.  User space raises it, waits until no
+ * program still uses the old value, and then owns the old table.
+ */
+volatile __u32 cpu_generation;
+
+/* cpu_count_key -> samples.  User space sets max_entries: rate x CPUs x interval, see
+ * cpu_sampler.cpp. */
+struct cpu_counts {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct cpu_count_key);
+	__type(value, u64);
+};
+struct cpu_counts cpu_counts_0 SEC(".maps");
+struct cpu_counts cpu_counts_1 SEC(".maps");
+
+/* User space sets the size of the inner rings, which it makes: as many as it likes up to the CPUs.
+ */
+struct cpu_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+/* CPU modulo ring_count -> ring of struct cpu_stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct cpu_ring);
+} cpu_stacks SEC(".maps");
+
+static __always_inline void push_marker(struct unw_walk *w, enum marker marker)
+{
+	unw_push(w, frame_make(FRAME_MARKER, marker));
+}
+
+/* Puts the kernel's own stack first.  False: a part of it is missing. */
+static __always_inline bool collect_kernel_stack(struct bpf_perf_event_data *ctx,
+						 struct unw_walk *w, struct cpu_stats *stats)
+{
+	u64 *frames = w->stack.frames;
+	long size = bpf_get_stack(ctx, frames, CPU_MAX_KERNEL_FRAMES * sizeof(*frames), 0);
+
+	if (size <= 0) {
+		stats->lost_kernel_stack++;
+		push_marker(w, MARKER_lost_kernel_stack);
+		return false;
+	}
+	for (u32 i = 0; i < CPU_MAX_KERNEL_FRAMES; i++) {
+		if (i >= size / sizeof(*frames))
+			break;
+		w->hash = unw_hash(w->hash, frames[i]);
+	}
+	w->stack.head.frame_count = size / sizeof(*frames);
+	if (w->stack.head.frame_count < CPU_MAX_KERNEL_FRAMES)
+		return true;
+	stats->truncated_kernel_depth++;
+	push_marker(w, MARKER_truncated_kernel_depth);
+	return false;
+}
+
+/* False: the user stack is not whole; its marker is in place and the reason is counted. */
+static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_stats *stats)
+{
+	unw_walk_user_stack(w);
+	stats->unknown_mappings += w->unknown_count;
+	switch (w->outcome) {
+	case UNW_COMPLETE:
+		return true;
+	case UNW_NO_INFO:
+		stats->truncated_no_unwind_info++;
+		push_marker(w, MARKER_truncated_no_unwind_info);
+		return false;
+	case UNW_UNREADABLE:
+		stats->truncated_unreadable_memory++;
+		push_marker(w, MARKER_truncated_unreadable_memory);
+		return false;
+	default:
+		stats->truncated_depth++;
+		push_marker(w, MARKER_truncated_depth);
+		return false;
+	}
+}
+
+/*
+ * From the registers of the interrupted code to those of its user side: the same, or, when the
+ * event hit the kernel, those saved at kernel entry.  False: there is no user side.
+ */
+static __always_inline bool find_user_regs(struct arch_regs *regs, bool is_kernel_thread,
+					   struct unw_walk *w)
+{
+	struct pt_regs saved;
+
+	if (arch_is_user_mode(regs->cs))
+		return true;
+	if (is_kernel_thread)
+		return false;
+	if (kc_is_in_exec()) {
+		push_marker(w, MARKER_exec);
+		return false;
+	}
+	if (kc_read_user_regs(&saved))
+		return false;
+	arch_copy_regs(regs, &saved);
+	return arch_is_user_mode(regs->cs); /* io workers have none */
+}
+
+/* Kernel frames, user frames and markers into w->stack.  False: a part is missing. */
+static __always_inline bool collect_stack(struct bpf_perf_event_data *ctx, struct kc_task *task,
+					  struct unw_walk *w, struct cpu_stats *stats)
+{
+	struct arch_regs regs;
+	bool is_whole = true;
+
+	arch_read_ctx_regs(&regs, ctx);
+	w->stack.head.frame_count = 0;
+	w->unknown_count = 0;
+	if (!arch_is_user_mode(regs.cs))
+		is_whole = collect_kernel_stack(ctx, w, stats);
+	if (!find_user_regs(&regs, task->is_kernel_thread, w))
+		return is_whole;
+	if (arch_is_32bit(regs.cs)) {
+		stats->process_32bit++;
+		push_marker(w, MARKER_process_32bit);
+		return false;
+	}
+	w->regs = regs.unw;
+	return collect_user_stack(w, stats) && is_whole;
+}
+
+static __always_inline void *ring_of_this_cpu(void)
+{
+	u32 ring = bpf_get_smp_processor_id();
+
+	if (cpu_config.ring_count)
+		ring %= cpu_config.ring_count;
+	return bpf_map_lookup_elem(&cpu_stacks, &ring);
+}
+
+enum {
+	CPU_ASK_PAUSE_NS = 10 * 1000 * 1000,
+};
+
+/*
+ * User space sleeps until a ring is half full or its own timer ends; a process whose mappings are
+ * not known here may be gone by then, so it is woken for one at once, 100 times a second at most.
+ */
+static __always_inline u64 wakeup_flags(struct unw_walk *w, void *ring)
+{
+	bool is_asking = w->unknown_count && w->stack.head.time_ns - w->asked_ns > CPU_ASK_PAUSE_NS;
+
+	if (is_asking)
+		w->asked_ns = w->stack.head.time_ns;
+	return is_asking || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > cpu_config.ring_bytes / 2
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
+}
+
+/* Sends the frames to user space.  False: counted as lost. */
+static __always_inline bool send_stack(struct unw_walk *w, struct cpu_stats *stats)
+{
+	void *ring = ring_of_this_cpu();
+	u64 size = w->stack.head.frame_count;
+
+	if (!ring || size > CPU_MAX_FRAMES) {
+		stats->internal++;
+		return false;
+	}
+	size = sizeof(w->stack.head) + size * sizeof(u64);
+	if (bpf_ringbuf_output(ring, &w->stack, size, wakeup_flags(w, ring)) == 0) {
+		stats->new_stacks++;
+		return true;
+	}
+	/* The helper says EAGAIN for both.  A record takes 8 bytes more than its data. */
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) + size + 8 > cpu_config.ring_bytes)
+		stats->ring_full++;
+	else
+		stats->ring_busy++;
+	return false;
+}
+
+/*
+ * First the frames, then the number: a count never lacks its frames, and a stack whose frames found
+ * no room is tried again by its next sample.
+ */
+static __always_inline void count_new_stack(void *counts, struct cpu_count_key *key,
+					    struct unw_walk *w, struct cpu_stats *stats)
+{
+	u64 one = 1;
+	u64 *count;
+	long error;
+
+	if (!send_stack(w, stats))
+		return;
+	error = bpf_map_update_elem(counts, key, &one, BPF_NOEXIST);
+	if (!error)
+		return;
+	count = bpf_map_lookup_elem(counts, key);
+	if (count)
+		__sync_fetch_and_add(count, 1); /* another CPU was first */
+	else if (error == -E2BIG || error == -ENOMEM)
+		stats->counts_full++;
+	else
+		stats->counts_busy++;
+}
+
+static __always_inline void count_sample(void *counts, struct cpu_count_key *key,
+					 struct unw_walk *w, struct cpu_stats *stats)
+{
+	u64 *count = bpf_map_lookup_elem(counts, key);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		count_new_stack(counts, key, w, stats);
+}
+
+/* False: this run is not for us. */
+static __always_inline bool is_selected(u32 tgid, struct cpu_stats *stats)
+{
+	if (tgid == 0) {
+		stats->skipped_idle++;
+		return false;
+	}
+	if (tgid == cpu_config.self_tgid) {
+		stats->skipped_self++;
+		return false;
+	}
+	if (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)) {
+		stats->skipped_not_selected++;
+		return false;
+	}
+	return true;
+}
+
+SEC("perf_event")
+int cpu_on_tick(struct bpf_perf_event_data *ctx)
+{
+	struct cpu_stats *stats = stats_of_this_cpu();
+	struct unw_walk *w = unw_walk_of_this_cpu();
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+	u32 generation = cpu_generation;
+	struct cpu_count_key key = {};
+	struct kc_task task = {};
+
+	if (!stats || !w)
+		return 0; /* cannot be: one-element arrays */
+	stats->ticks++;
+	stats->ticks_period += ctx->sample_period;
+	if (!is_selected(pid_tgid >> 32, stats))
+		return 0;
+	stats->samples++;
+	kc_read_current(&task, pid_tgid >> 32);
+	w->stack.head.process = task.process;
+	/* Addresses of two processes that happen to be equal must not share a stack id. */
+	w->hash = unw_hash(unw_hash(task.process.start_boottime_ns, task.process.tgid),
+			   task.process.exec_id);
+	if (!collect_stack(ctx, &task, w, stats))
+		stats->truncated++;
+
+	key.stack_id = w->hash;
+	key.process = task.process;
+	if (cpu_config.is_thread_counted) {
+		key.tid = pid_tgid;
+		bpf_get_current_comm(key.comm, sizeof(key.comm));
+	} else {
+		__builtin_memcpy(key.comm, task.leader_comm, sizeof(key.comm));
+	}
+	w->stack.head.stack_id = w->hash;
+	w->stack.head.time_ns = bpf_ktime_get_ns();
+	w->stack.head.generation = generation;
+	if (generation & 1)
+		count_sample(&cpu_counts_1, &key, w, stats);
+	else
+		count_sample(&cpu_counts_0, &key, w, stats);
+	return 0;
+}
+
+/* Loaded only to follow children: record --children and record -- command. */
+SEC("raw_tp/sched_process_fork")
+int cpu_on_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (void *)ctx->args[0];
+	struct task_struct *child = (void *)ctx->args[1];
+	struct cpu_stats *stats = stats_of_this_cpu();
+
+	if (!sel_follow_fork(parent, child) && stats)
+		stats->children_not_followed++;
+	return 0;
+}
+
+/* Loaded only where pids are selected. */
+SEC("raw_tp/sched_process_exit")
+int cpu_on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	sel_forget_exited((void *)ctx->args[0]);
+	return 0;
+}
+
+char cpu_license[] SEC("license") = "GPL";

@@ -1,0 +1,34 @@
+# One static library per layer (docs/ARCHITECTURE.md), one executable per group of tests.
+
+include(GoogleTest)
+
+# waggle_library(NAME sources... [PUBLIC libraries...] [PRIVATE libraries...])
+function(waggle_library name)
+  cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC waggle_options ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+endfunction()
+
+# waggle_test(NAME sources... LIBRARIES libraries... KIND unit|fuzz|kernel|e2e [SPEED quick|long])
+# Each TEST() becomes a ctest test with the labels KIND and SPEED.  A test that cannot run here
+# calls GTEST_SKIP() with the reason.
+function(waggle_test name)
+  cmake_parse_arguments(arg "" "KIND;SPEED" "LIBRARIES" ${ARGN})
+  if(NOT arg_SPEED)
+    set(arg_SPEED quick)
+  endif()
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gmock GTest::gtest_main)
+  if(arg_KIND STREQUAL "unit")
+    set(serial FALSE)
+  else()
+    set(serial TRUE) # they load the host and measure it
+  endif()
+  gtest_discover_tests(${name} TEST_LIST ${name}_tests DISCOVERY_TIMEOUT 60 PROPERTIES
+    TIMEOUT 300 RUN_SERIAL ${serial})
+  # gtest_discover_tests splits a list of labels; ctest reads this file after the tests' own.
+  set(labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
+  file(WRITE ${labels}
+    "set_tests_properties(\${${name}_tests} PROPERTIES LABELS \"${arg_KIND};${arg_SPEED}\")\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels})
+endfunction()

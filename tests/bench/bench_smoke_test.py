@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each bench runs and prints its table, but for flame_graph_bench.py: tests/e2e/flame_graph opens the
+same pages.  No time is judged.  bench_smoke_test.py BUILD_FOLDER
+"""
+import os
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BUILD = Path(sys.argv.pop()) if len(sys.argv) > 1 else Path()
+RECURSION = BUILD / "tests/programs/recursion"
+WAGGLE = BUILD / "waggle"
+NUMBER = r"[\d.]+"
+
+
+def run(*command):
+    """What the bench prints; skips where it says that it cannot run here."""
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if result.returncode in (3, 77):  # no privilege; no perf
+        raise unittest.SkipTest(result.stdout + result.stderr)
+    if result.returncode != 0:
+        raise AssertionError(f"{command}: exit status {result.returncode}\n"
+                             f"{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+class Benches(unittest.TestCase):
+    def test_sampler_cost_prints_a_row_for_its_rate_and_depth(self):
+        printed = run(BUILD / "tests/bench/sampler_cost_bench", 1, 200, 999, 30)
+        self.assertRegex(printed, rf"(?m)^ +999 +30 +\d+ +\d+ +{NUMBER}   {NUMBER} to {NUMBER}$")
+        self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz: {NUMBER}, budget 0.70: ")
+
+    def test_record_cost_prints_start_memory_and_cpu(self):
+        printed = run(sys.executable, HERE / "record_cost_bench.py", WAGGLE, RECURSION,
+                      BUILD / "tests/bench/record_start_bench", 1, 1)
+        self.assertRegex(printed, r"(?m)^start to first sample: \d+ ms")
+        self.assertRegex(printed, rf"(?m)^  load programs and maps .* {NUMBER} ms$")
+        self.assertRegex(printed, rf"(?m)^  cpu_counts_0 +hash +\d+ +{NUMBER}$")
+        for load in ("recursion", "g++"):
+            self.assertRegex(printed, rf"(?m)^{re.escape(load)}: [1-9]\d* samples of waggle, "
+                                      rf"[1-9]\d* of perf; RSS {NUMBER} MiB, maps {NUMBER} MiB")
+        for who in ("waggle", "perf record", "perf script"):
+            self.assertEqual(len(re.findall(rf"(?m)^  {who} +{NUMBER} s user", printed)), 2)
+
+    def test_mapping_latency_prints_median_and_p99(self):
+        printed = run(BUILD / "tests/bench/mapping_latency_bench", 20, 1)
+        self.assertRegex(printed, r"^mmap to proc_mappings, 20 mappings, 1 hogs for each CPU: "
+                                  r"median \d+ us, p99 \d+ us$")
+
+    def test_resolver_prints_load_cold_and_warm(self):
+        printed = run(BUILD / "tests/bench/resolver_bench", WAGGLE, 1000)
+        self.assertRegex(printed, rf"(?m)^load +[1-9]\d* symbols +{NUMBER} ms")
+        for name in ("cold", "warm", "module"):
+            self.assertRegex(printed, rf"(?m)^{name} +\d+ addresses +{NUMBER} ms +\d+ ns each")
+
+    def test_process_stream_prints_scan_table_and_delays(self):
+        printed = run(BUILD / "tests/bench/process_stream_bench", 1)
+        self.assertRegex(printed, rf"(?m)^scan: [1-9]\d* processes, {NUMBER} us each$")
+        self.assertRegex(printed, rf"(?m)^table: {NUMBER} million records/s")
+        for name in ("idle", "storm"):
+            self.assertRegex(printed, rf"(?m)^{name}: \d+ execs/s, [1-9]\d* records, .* median \d+ us")
+
+    def test_mapping_latency_prints_its_median(self):
+        printed = run(BUILD / "tests/bench/mapping_latency_bench", 20)
+        self.assertRegex(printed, r"(?m)^mmap to proc_mappings, 20 mappings, .* median \d+ us")
+
+
+if __name__ == "__main__":
+    os.environ["LC_ALL"] = "C"
+    unittest.main(verbosity=2)

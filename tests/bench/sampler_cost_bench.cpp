@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a sample costs in the kernel: sampler_cost_bench [SLICES [SLICE_MS [HZ FRAMES]]].
+//   waggle    cpu_on_tick as `waggle record` loads it, counting and new stacks included
+//   stackid   bpf_get_stackid() twice and nothing else (stackid_peer.bpf.c)
+// Both count nanoseconds by the kernel's own clock (BPF_ENABLE_STATS), on the same two processes of
+// known depth, one on each CPU.  They take turns of SLICE_MS each, so that what the machine does
+// meanwhile hits both, and the median of the slices counts.  The events belong to the processes and
+// not to the CPUs: no run hits another process, so every run takes a sample and none is filtered.
+// The kernel side knows the mappings of both before the first slice, as it does in a recording.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "tests/bench/stackid_peer.skel.h"
+#include "tests/test_program.h"
+#include "userspace/attach/bpf_handles.h"
+#include "userspace/attach/perf_event.h"
+#include "userspace/attach/sampling_event.h"
+#include "userspace/mapping_follower.h"
+#include "userspace/process/process_table.h"
+#include "userspace/profile/locator.h"
+#include "userspace/samplers/cpu_sampler.h"
+
+namespace waggle {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kRates[] = {999, 99};
+constexpr int kDepths[] = {10, 30, 100, 300, 1000};
+constexpr int kFramesAround = 4;  // main, burn and those of libc, see tests/programs/recursion.c
+constexpr int kJudgedRate = 999;
+constexpr int kJudgedDepth = 30;
+constexpr milliseconds kWarmUp(300);
+constexpr double kBudget = 0.70;
+
+// One process on each CPU, all at the same depth.
+class Targets {
+ public:
+  explicit Targets(int depth) {
+    const Result<std::vector<int>> cpus = online_cpus();
+    CHECK(cpus);
+    for (const int cpu : *cpus) {
+      programs_.push_back(std::make_unique<TestProgram>(
+          std::vector<std::string>{RECURSION, std::to_string(depth - kFramesAround)}));
+      cpu_set_t only;
+      CPU_ZERO(&only);
+      CPU_SET(static_cast<unsigned>(cpu), &only);
+      CHECK(::sched_setaffinity(programs_.back()->pid(), sizeof(only), &only) == 0);
+    }
+  }
+
+  // One event for each process, disabled, that runs the program.
+  [[nodiscard]] std::vector<UniqueFd> sample_with(int program_fd, int rate) const {
+    std::vector<UniqueFd> events;
+    for (const auto& program : programs_) {
+      perf_event_attr attr{};
+      attr.type = PERF_TYPE_SOFTWARE;
+      attr.config = PERF_COUNT_SW_CPU_CLOCK;
+      attr.freq = 1;
+      attr.sample_freq = static_cast<std::uint64_t>(rate);
+      attr.disabled = 1;
+      Result<UniqueFd> event = open_perf_event(attr, program->pid(), -1, -1, 0);
+      CHECK(event);
+      CHECK(::ioctl(event->get(), PERF_EVENT_IOC_SET_BPF, program_fd) == 0);
+      events.push_back(std::move(*event));
+    }
+    return events;
+  }
+
+ private:
+  std::vector<std::unique_ptr<TestProgram>> programs_;
+};
+
+struct Runs {
+  std::uint64_t count;
+  std::uint64_t time_ns;
+};
+
+Runs runs_of(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof(info);
+  CHECK(bpf_obj_get_info_by_fd(program_fd, &info, &size) == 0);
+  return {.count = info.run_cnt, .time_ns = info.run_time_ns};
+}
+
+// Lets the program sample for one slice, doing `work` now and then: ns per run, if it ran at all.
+template <class Work>
+std::optional<double> measure_slice(int program_fd, const std::vector<UniqueFd>& events,
+                                    milliseconds slice, milliseconds interval, Work work) {
+  const Runs before = runs_of(program_fd);
+  for (const UniqueFd& event : events) {
+    CHECK(enable_event(event.get()));
+  }
+  const Clock::time_point end = Clock::now() + slice;
+  while (Clock::now() < end) {
+    std::this_thread::sleep_until(std::min(end, Clock::now() + interval));
+    work();
+  }
+  for (const UniqueFd& event : events) {
+    CHECK(disable_event(event.get()));
+  }
+  const Runs after = runs_of(program_fd);
+  if (after.count == before.count) {
+    return std::nullopt;
+  }
+  return static_cast<double>(after.time_ns - before.time_ns) /
+         static_cast<double>(after.count - before.count);
+}
+
+double median(std::vector<double> values) {
+  CHECK(!values.empty());
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// How many frames bpf_get_stackid() takes at the most: kernel.perf_event_max_stack.
+std::uint32_t stackid_depth() {
+  const Result<std::string> text = read_file("/proc/sys/kernel/perf_event_max_stack", 64);
+  CHECK(text);
+  return parse_number<std::uint32_t>(std::string_view(*text).substr(0, text->find('\n'))).value();
+}
+
+Skeleton<stackid_peer_bpf> load_peer() {
+  Skeleton<stackid_peer_bpf> peer(stackid_peer_bpf::open(nullptr));
+  CHECK(peer);
+  CHECK(bpf_map__set_value_size(peer->maps.peer_stacks,
+                                stackid_depth() * std::uint32_t{sizeof(std::uint64_t)}) == 0);
+  CHECK(stackid_peer_bpf::load(peer.get()) == 0);
+  return peer;
+}
+
+// waggle's sampler, and what it needs of the recorder: counts are drained, mappings are told.
+class Sampler {
+ public:
+  explicit Sampler(int rate)
+      : sampler_(load(rate)),
+        program_(bpf_prog_get_fd_by_id(sampler_.programs().front().id)),
+        locator_(processes_),
+        follower_(processes_, locator_, sampler_.mappings_fd(), sampler_.nodes_fd()) {
+    CHECK(program_.is_open() && processes_.scan());
+  }
+
+  [[nodiscard]] int program_fd() const { return program_.get(); }
+  [[nodiscard]] milliseconds drain_interval() const { return sampler_.drain_interval(); }
+  [[nodiscard]] cpu_stats stats() const { return sampler_.stats().value(); }
+  [[nodiscard]] double mean_depth() const {
+    return static_cast<double>(frame_count_) / static_cast<double>(sample_count_);
+  }
+
+  void drain() {
+    CHECK(sampler_.drain([this](const CountedStack& stack) {
+      frame_count_ += stack.frames.size() * stack.count;
+      sample_count_ += stack.count;
+    }));
+    follower_.recycle();
+    for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
+      follower_.want(unplaced.process, unplaced.time_ns);
+    }
+    follower_.catch_up();
+  }
+
+ private:
+  static CpuSampler load(int rate) {
+    Result<CpuSampler> sampler = CpuSampler::load({.frequency = rate});
+    CHECK(sampler);
+    return std::move(*sampler);
+  }
+
+  CpuSampler sampler_;
+  UniqueFd program_;
+  ProcessTable processes_{ProcFs()};
+  Locator locator_;
+  MappingFollower follower_;
+  std::uint64_t frame_count_ = 0;
+  std::uint64_t sample_count_ = 0;
+};
+
+struct Row {
+  int rate;
+  int depth;
+  double frames = 0;  // as waggle counted them, mean
+  std::vector<double> waggle_ns;
+  std::vector<double> stackid_ns;
+  std::vector<double> ratios;
+};
+
+Row measure(int rate, int depth, int slices, milliseconds slice) {
+  Row row{.rate = rate, .depth = depth, .waggle_ns = {}, .stackid_ns = {}, .ratios = {}};
+  const Targets targets(depth);
+  Sampler sampler(rate);
+  const Skeleton<stackid_peer_bpf> peer = load_peer();
+  const int stackid = bpf_program__fd(peer->progs.peer_on_tick);
+  const std::vector<UniqueFd> waggle_events = targets.sample_with(sampler.program_fd(), rate);
+  const std::vector<UniqueFd> stackid_events = targets.sample_with(stackid, rate);
+
+  const auto drain = [&] { sampler.drain(); };
+  const auto sample_waggle = [&](milliseconds time) {
+    return measure_slice(sampler.program_fd(), waggle_events, time, sampler.drain_interval(),
+                         drain);
+  };
+  (void)sample_waggle(kWarmUp);  // tells the mappings
+  const std::uint64_t unknown = sampler.stats().unknown_mappings;
+  for (int i = 0; i < slices; ++i) {
+    const auto waggle_ns = sample_waggle(slice);
+    const auto stackid_ns = measure_slice(stackid, stackid_events, slice, slice, [] {});
+    if (waggle_ns && stackid_ns) {
+      row.waggle_ns.push_back(*waggle_ns);
+      row.stackid_ns.push_back(*stackid_ns);
+      row.ratios.push_back(*waggle_ns / *stackid_ns);
+    }
+  }
+  drain();
+  const cpu_stats stats = sampler.stats();
+  CHECK(stats.samples == stats.ticks);       // no run was filtered
+  CHECK(stats.unknown_mappings == unknown);  // nor was it slower than in a recording
+  row.frames = sampler.mean_depth();
+  return row;
+}
+
+void print_row(const Row& row) {
+  const double waggle_ns = median(row.waggle_ns);
+  const auto [least, most] = std::ranges::minmax(row.ratios);
+  fmt::print("{:>6}{:>8.0f}{:>12.0f}{:>13.0f}{:>8.2f}   {:.2f} to {:.2f}\n", row.rate, row.frames,
+             waggle_ns, median(row.stackid_ns), median(row.ratios), least, most);
+}
+
+void print_load() {
+  const Result<std::string> load = read_file("/proc/loadavg", 256);
+  fmt::print("load average {}", load ? *load : "unknown\n");
+}
+
+int run(int slices, milliseconds slice, std::span<const int> rates, std::span<const int> depths) {
+  const UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (!stats.is_open()) {
+    fmt::print(stderr, "skipped: BPF run time statistics need root\n");
+    return 77;
+  }
+  print_load();
+  fmt::print("ns per sample, median of {} slices of {} ms each; stackid takes {} frames at most\n",
+             slices, slice.count(), stackid_depth());
+  fmt::print("{:>6}{:>8}{:>12}{:>13}{:>8}   {}\n", "Hz", "frames", "waggle ns", "stackid ns",
+             "ratio", "slices");
+  std::optional<double> judged;
+  for (const int rate : rates) {
+    for (const int depth : depths) {
+      const Row row = measure(rate, depth, slices, slice);
+      print_row(row);
+      if (rate == kJudgedRate && depth == kJudgedDepth) {
+        judged = median(row.ratios);
+      }
+    }
+  }
+  print_load();
+  if (judged) {
+    fmt::print("ratio at {} frames, {} Hz: {:.2f}, budget {:.2f}: {}\n", kJudgedDepth, kJudgedRate,
+               *judged, kBudget, *judged <= kBudget ? "held" : "NOT HELD");
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace waggle
+
+int main(int argc, char** argv) {
+  std::vector<int> numbers;
+  for (const char* argument : std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {
+    numbers.push_back(waggle::parse_number<int>(argument).value_or(0));
+  }
+  const bool is_usable = std::ranges::all_of(numbers, [](int number) { return number > 0; });
+  if (!is_usable || numbers.size() == 3 || numbers.size() > 4) {
+    fmt::print(stderr, "usage: sampler_cost_bench [SLICES [SLICE_MS [HZ FRAMES]]]\n");
+    return 2;
+  }
+  const int slices = numbers.empty() ? 7 : numbers[0];
+  const std::chrono::milliseconds slice(numbers.size() < 2 ? 1000 : numbers[1]);
+  if (numbers.size() < 4) {
+    return waggle::run(slices, slice, waggle::kRates, waggle::kDepths);
+  }
+  return waggle::run(slices, slice, std::span(numbers).subspan(2, 1),
+                     std::span(numbers).subspan(3, 1));
+}

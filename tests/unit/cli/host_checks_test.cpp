@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/host_checks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace waggle {
+namespace {
+
+using testing::HasSubstr;
+
+Capabilities holder_of(std::initializer_list<int> capabilities) {
+  std::uint64_t bits = 0;
+  for (const int capability : capabilities) {
+    bits |= std::uint64_t{1} << capability;
+  }
+  return Capabilities(bits);
+}
+
+CheckItem item_named(const std::vector<CheckItem>& items, const std::string& name) {
+  const auto found = std::ranges::find(items, name, &CheckItem::item);
+  EXPECT_NE(found, items.end()) << name;
+  return found == items.end() ? CheckItem{} : *found;
+}
+
+TEST(JudgeCapabilities, need_bpf_and_perfmon) {
+  const auto items = judge_capabilities(holder_of({CAP_SYSLOG}), false);
+  for (const auto* name : {"CAP_BPF", "CAP_PERFMON"}) {
+    const CheckItem item = item_named(items, name);
+    EXPECT_EQ(item.status, CheckStatus::missing);
+    EXPECT_TRUE(item.is_needed);
+    EXPECT_THAT(item.remedy, HasSubstr(name));
+  }
+  EXPECT_EQ(item_named(items, "CAP_SYSLOG").status, CheckStatus::ok);
+  EXPECT_EQ(item_named(items, "CAP_SYS_PTRACE").status, CheckStatus::limited);
+  EXPECT_FALSE(item_named(items, "CAP_SYS_PTRACE").is_needed);
+}
+
+TEST(JudgeCapabilities, take_sys_admin_for_those_split_from_it) {
+  const auto items = judge_capabilities(holder_of({CAP_SYS_ADMIN}), false);
+  EXPECT_EQ(item_named(items, "CAP_BPF").status, CheckStatus::ok);
+  EXPECT_EQ(item_named(items, "CAP_PERFMON").status, CheckStatus::ok);
+  EXPECT_EQ(item_named(items, "CAP_SYSLOG").status, CheckStatus::limited);
+}
+
+TEST(JudgeCapabilities, want_sys_resource_only_where_maps_are_limited) {
+  EXPECT_EQ(item_named(judge_capabilities({}, false), "CAP_SYS_RESOURCE").status, CheckStatus::ok);
+  EXPECT_EQ(item_named(judge_capabilities({}, true), "CAP_SYS_RESOURCE").status,
+            CheckStatus::limited);
+  EXPECT_EQ(item_named(judge_capabilities(holder_of({CAP_SYS_RESOURCE}), true), "CAP_SYS_RESOURCE")
+                .status,
+            CheckStatus::ok);
+}
+
+TEST(JudgeLockdown, refuses_confidentiality_alone) {
+  EXPECT_EQ(judge_lockdown(std::nullopt).status, CheckStatus::ok);
+  EXPECT_EQ(judge_lockdown(Lockdown::integrity).status, CheckStatus::ok);
+  const CheckItem item = judge_lockdown(Lockdown::confidentiality);
+  EXPECT_EQ(item.status, CheckStatus::missing);
+  EXPECT_TRUE(item.is_needed);
+}
+
+TEST(JudgeMemlock, minds_only_a_limit_that_counts) {
+  const auto judge = [](std::uint64_t bytes, bool is_for_bpf, bool can_raise) {
+    return judge_memlock(MemlockLimit{bytes, bytes, is_for_bpf}, can_raise).status;
+  };
+  EXPECT_EQ(judge(65536, false, false), CheckStatus::ok);
+  EXPECT_EQ(judge(65536, true, true), CheckStatus::ok);
+  EXPECT_EQ(judge(RLIM_INFINITY, true, false), CheckStatus::ok);
+  EXPECT_EQ(judge(65536, true, false), CheckStatus::limited);
+}
+
+TEST(JudgeSampleRate, minds_a_limit_below_the_default) {
+  EXPECT_EQ(judge_sample_rate(100000).status, CheckStatus::ok);
+  EXPECT_EQ(judge_sample_rate(99).status, CheckStatus::ok);
+  EXPECT_EQ(judge_sample_rate(98).status, CheckStatus::limited);
+  EXPECT_EQ(judge_sample_rate(std::nullopt).status, CheckStatus::limited);
+}
+
+TEST(JudgeParanoid, minds_levels_above_mainlines_without_sys_admin) {
+  const Capabilities tracer = holder_of({CAP_PERFMON});
+  EXPECT_EQ(judge_paranoid(2, tracer).status, CheckStatus::ok);
+  EXPECT_EQ(judge_paranoid(3, tracer).status, CheckStatus::limited);
+  EXPECT_EQ(judge_paranoid(4, holder_of({CAP_SYS_ADMIN})).status, CheckStatus::ok);
+  EXPECT_EQ(judge_paranoid(std::nullopt, tracer).status, CheckStatus::missing);
+}
+
+TEST(JudgeKernelAddresses, go_by_what_the_kernel_shows) {
+  EXPECT_EQ(judge_kernel_addresses(1, true).status, CheckStatus::ok);
+  EXPECT_EQ(judge_kernel_addresses(0, false).status, CheckStatus::limited);
+}
+
+TEST(CheckTrial, judges_what_the_recording_gave) {
+  const auto trial = [](std::uint64_t samples, std::uint64_t lost) {
+    return check_trial([=]() -> Result<TrialRecording> {
+      return TrialRecording{
+          .event = "cpu-clock", .frequency_hz = 99, .samples = samples, .lost = lost};
+    });
+  };
+  EXPECT_EQ(trial(50, 0).status, CheckStatus::ok);
+  EXPECT_THAT(trial(50, 0).detail, HasSubstr("cpu-clock at 99 Hz for half a second: 50 samples"));
+  EXPECT_EQ(trial(50, 1).status, CheckStatus::limited);
+  EXPECT_EQ(trial(0, 0).status, CheckStatus::missing);
+  const CheckItem refused = check_trial([]() -> Result<TrialRecording> {
+    return fail(Errc::permission, "perf_event_open: Permission denied");
+  });
+  EXPECT_EQ(refused.status, CheckStatus::missing);
+  EXPECT_TRUE(refused.is_needed);
+  EXPECT_EQ(refused.detail, "perf_event_open: Permission denied");
+}
+
+TEST(HostChecks, give_each_item_once_and_a_remedy_for_each_problem) {
+  std::vector<CheckItem> items;
+  for (auto* check : {check_kernel, check_privileges, check_limits, check_tools}) {
+    std::ranges::move(check(), std::back_inserter(items));
+  }
+  std::vector<std::string> names;
+  for (const CheckItem& item : items) {
+    names.push_back(item.item);
+    EXPECT_FALSE(item.detail.empty()) << item.item;
+    EXPECT_EQ(item.status == CheckStatus::ok, item.lost.empty()) << item.item;
+    EXPECT_EQ(item.status == CheckStatus::ok, item.remedy.empty()) << item.item;
+  }
+  std::ranges::sort(names);
+  EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
+}
+
+}  // namespace
+}  // namespace waggle

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/record_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace waggle {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using Words = std::vector<std::string>;
+
+RecordOptions options_of(const Words& words) {
+  const auto options = parse_record_options(words);
+  EXPECT_TRUE(options) << options.error().what;
+  return options.value_or(RecordOptions{});
+}
+
+std::string error_of(const Words& words) {
+  const auto options = parse_record_options(words);
+  EXPECT_TRUE(options || options.error().code == Errc::malformed);
+  return options ? "no error" : options.error().what;
+}
+
+TEST(RecordOptions, profile_the_whole_host_for_ten_seconds_by_default) {
+  const RecordOptions options = options_of({});
+  EXPECT_EQ(options.duration_s, 10);
+  EXPECT_EQ(options.frequency_hz, 99);
+  EXPECT_THAT(options.pids, IsEmpty());
+  EXPECT_THAT(options.command, IsEmpty());
+  EXPECT_FALSE(options.with_children);
+  EXPECT_THAT(options.outputs, ElementsAre(OutputTarget{"", OutputFormat::html}));
+  EXPECT_EQ(options.engine, Engine::automatic);
+  EXPECT_EQ(options.pin_dir, "");
+  EXPECT_EQ(options.ring_size_kib, 0U);
+  EXPECT_FALSE(options.has_thread_frames);
+  EXPECT_FALSE(options.is_quiet);
+  EXPECT_FALSE(options.is_verbose);
+}
+
+TEST(RecordOptions, are_all_read) {
+  const RecordOptions options = options_of({"-d",
+                                            "3",
+                                            "-F",
+                                            "499",
+                                            "-p",
+                                            "7,5",
+                                            "--children",
+                                            "-o",
+                                            "a.col",
+                                            "-o",
+                                            "-",
+                                            "-f",
+                                            "col",
+                                            "--engine",
+                                            "ebpf",
+                                            "--pin",
+                                            "/sys/fs/bpf/w",
+                                            "--threads",
+                                            "--ring-size",
+                                            "64",
+                                            "-v"});
+  EXPECT_EQ(options.duration_s, 3);
+  EXPECT_EQ(options.frequency_hz, 499);
+  EXPECT_THAT(options.pids, ElementsAre(5, 7));
+  EXPECT_TRUE(options.with_children);
+  EXPECT_THAT(options.outputs, ElementsAre(OutputTarget{"a.col", OutputFormat::col},
+                                           OutputTarget{"-", OutputFormat::col}));
+  EXPECT_EQ(options.engine, Engine::ebpf);
+  EXPECT_EQ(options.pin_dir, "/sys/fs/bpf/w");
+  EXPECT_TRUE(options.has_thread_frames);
+  EXPECT_EQ(options.ring_size_kib, 64U);
+  EXPECT_TRUE(options.is_verbose);
+  EXPECT_TRUE(options_of({"--quiet"}).is_quiet);
+}
+
+TEST(RecordOptions, know_gprofilers_names) {
+  const RecordOptions options =
+      options_of({"--profiling-duration", "7", "--profiling-frequency=11", "--pids", "1"});
+  EXPECT_EQ(options.duration_s, 7);
+  EXPECT_EQ(options.frequency_hz, 11);
+  EXPECT_THAT(options.pids, ElementsAre(1));
+}
+
+TEST(RecordOptions, take_the_last_of_what_can_be_only_one) {
+  EXPECT_EQ(options_of({"-d", "3", "--profiling-duration", "4"}).duration_s, 4);
+  EXPECT_EQ(options_of({"-F", "1", "-F", "2"}).frequency_hz, 2);
+}
+
+TEST(RecordOptions, refuse_durations_that_are_no_whole_seconds) {
+  constexpr auto kRange = "(1 to 2,147,483,647)";
+  for (const std::string text : {"0", "-1", "2147483648"}) {
+    EXPECT_EQ(error_of({"-d", text}), "--duration: \"" + text + "\" is out of range " + kRange);
+  }
+  for (const std::string text : {"ten", "1.5", "1s"}) {
+    EXPECT_EQ(error_of({"--duration", text}),
+              "--duration: \"" + text + "\" is not a whole number " + kRange);
+  }
+}
+
+TEST(RecordOptions, refuse_frequencies_out_of_range) {
+  EXPECT_EQ(options_of({"-F", "1"}).frequency_hz, 1);
+  EXPECT_EQ(options_of({"-F", "10000"}).frequency_hz, 10000);
+  EXPECT_EQ(error_of({"-F", "0"}), "--frequency: \"0\" is out of range (1 to 10,000)");
+  EXPECT_EQ(error_of({"-F", "10001"}), "--frequency: \"10001\" is out of range (1 to 10,000)");
+  EXPECT_EQ(error_of({"-F", "99Hz"}), "--frequency: \"99Hz\" is not a whole number (1 to 10,000)");
+}
+
+TEST(RecordOptions, collect_pids_from_lists_and_repetitions) {
+  EXPECT_THAT(options_of({"-p", "30,4", "--pids=30", "-p2"}).pids, ElementsAre(2, 4, 30));
+  EXPECT_THAT(options_of({"-p", "2147483647"}).pids, ElementsAre(2147483647));
+}
+
+TEST(RecordOptions, refuse_pids_that_are_none) {
+  for (const std::string text : {"0", "-5", "4294967296"}) {
+    EXPECT_THAT(error_of({"-p", text}),
+                HasSubstr("--pids: \"" + text + "\" is out of range (1 to "));
+  }
+  for (const std::string list : {"1,,2", "1,", ",1", "1, 2", "self"}) {
+    EXPECT_THAT(error_of({"-p", list}), HasSubstr("is not a whole number (1 to ")) << list;
+  }
+}
+
+TEST(RecordOptions, want_pids_with_children) {
+  EXPECT_EQ(error_of({"--children"}), "--children: needs --pids");
+  EXPECT_EQ(error_of({"--children", "--", "ls"}), "--children: needs --pids");
+}
+
+TEST(RecordOptions, run_a_command_until_it_ends) {
+  const RecordOptions options = options_of({"-F", "49", "--", "make", "-d", "3", "--", "all"});
+  EXPECT_EQ(options.duration_s, std::nullopt);
+  EXPECT_THAT(options.command, ElementsAre("make", "-d", "3", "--", "all"));
+  EXPECT_EQ(options_of({"-d", "2", "--", "ls"}).duration_s, 2);
+}
+
+TEST(RecordOptions, refuse_a_command_beside_pids) {
+  EXPECT_EQ(error_of({"-p", "1", "--", "ls"}), "--pids: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"--"}), "\"--\": a command must follow");
+  EXPECT_EQ(error_of({"ls"}), "stray argument \"ls\" (a command goes after \"--\")");
+}
+
+TEST(RecordOptions, take_rings_of_a_power_of_two_pages) {
+  EXPECT_EQ(options_of({"--ring-size", "0"}).ring_size_kib, 0U);
+  EXPECT_EQ(options_of({"--ring-size", "4"}).ring_size_kib, 4U);
+  EXPECT_EQ(options_of({"--ring-size", "1048576"}).ring_size_kib, 1048576U);
+  EXPECT_EQ(error_of({"--ring-size", "2"}), "--ring-size: \"2\" is out of range (4 to 1,048,576)");
+  EXPECT_EQ(error_of({"--ring-size", "12"}), "--ring-size: \"12\" is not a power of two");
+  EXPECT_EQ(error_of({"--ring-size", "2097152"}),
+            "--ring-size: \"2097152\" is out of range (4 to 1,048,576)");
+}
+
+TEST(RecordOptions, know_the_engines) {
+  EXPECT_EQ(options_of({"--engine", "auto"}).engine, Engine::automatic);
+  EXPECT_EQ(options_of({"--engine", "fallback"}).engine, Engine::fallback);
+  EXPECT_EQ(error_of({"--engine", "perf"}), "--engine: \"perf\" is none of auto, ebpf, fallback");
+}
+
+TEST(RecordOptions, refuse_outputs_that_make_no_sense) {
+  EXPECT_EQ(error_of({"-o", "a.svg"}), "--output: \"a.svg\" must end in .html or .col");
+  EXPECT_EQ(error_of({"-o", "a.html", "-f", "col"}),
+            "--format: col is against the ending of \"a.html\"");
+  EXPECT_EQ(error_of({"-f", "99"}), "--format: \"99\" is none of html, col (the rate is -F)");
+  EXPECT_EQ(error_of({"--pin", ""}), "--pin: \"\" is no directory");
+  EXPECT_EQ(error_of({"-v", "--quiet"}), "--quiet: cannot go with --verbose");
+}
+
+TEST(RecordOptions, name_options_that_are_not_built_and_those_unknown) {
+  EXPECT_EQ(error_of({"--output-dir", "/tmp"}), "--output-dir: not built yet");
+  EXPECT_EQ(error_of({"-u"}), "-u: not built yet");
+  EXPECT_EQ(error_of({"--perf-mode=fp"}), "--perf-mode: not built yet");
+  EXPECT_EQ(error_of({"--cgroup", "a"}),
+            "unknown option \"--cgroup\" (see 'waggle record --help')");
+}
+
+}  // namespace
+}  // namespace waggle

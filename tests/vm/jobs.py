@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every kernel of the matrix must do: one Job each, run in order in one guest.
+
+To add one: append it to JOBS.  Its shell runs in the guest (busybox sh -e, the files in PATH), its
+check reads what the shell printed, on the host.  A job that changes the guest for good (lockdown)
+comes last.  Not for how guests run: guest.py.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class CheckFailed(Exception):
+    """The output is not what it must be; the text says in what."""
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    files: tuple[str, ...]  # in the build tree, or an absolute path
+    shell: str
+    check: Callable[[str, Path], None]  # output, build tree; raises CheckFailed
+    timeout_s: int  # emulation on a busy machine is slow; twice the sum must fit ctest's limit
+
+
+def require(condition: bool, complaint: str) -> None:
+    if not condition:
+        raise CheckFailed(complaint)
+
+
+# ---- every object loads ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LoadedProgram:
+    object_name: str
+    program: str
+    instruction_count: int  # 0: the kernel does not tell (before 5.16)
+
+
+def loaded_programs(output: str) -> list[LoadedProgram]:
+    lines = re.findall(r"^object (\S+): (\S+) verified (\d+) instructions$", output, re.M)
+    return [LoadedProgram(name, program, int(count)) for name, program, count in lines]
+
+
+def check_load(output: str, build: Path) -> None:
+    programs = loaded_programs(output)
+    built = {path.name.removesuffix(".bpf.o") for path in (build / "skel").glob("*.bpf.o")}
+    missing = built - {program.object_name for program in programs}
+    require(bool(built), f"{build / 'skel'} holds no BPF object")
+    require(not missing, f"not loaded: {', '.join(sorted(missing))}")
+
+
+# ---- the programs of tests/kernel ------------------------------------------------------------
+
+
+def check_gtest(output: str, _build: Path) -> None:
+    passed = re.search(r"^\[  PASSED  \] (\d+) tests?\.$", output, re.M)
+    require(passed is not None and int(passed.group(1)) > 0, "no test ran")
+
+
+# Emulated CPUs do not keep the time that this test holds the sampler to: 6 to 8 % are missing.
+CPU_SAMPLER_TEST = "cpu_sampler_test --gtest_filter=-*takes_the_samples_that_the_rate_promises"
+
+# ---- recordings ------------------------------------------------------------------------------
+
+COLLAPSED_MARK = "@@collapsed"
+RECURSION_DEPTH = 30
+FEW_SAMPLES = 20  # a guest on a busy machine gets a part of its time only
+
+
+@dataclass(frozen=True)
+class Stack:
+    comm: str
+    frames: str  # root;…;leaf
+    count: int
+
+
+def read_collapsed(output: str) -> list[Stack]:
+    """The stacks of the .col text after the mark; its header must account for every sample."""
+    _, found, text = output.partition(COLLAPSED_MARK + "\n")
+    require(bool(found) and text.startswith("#"), "there is no .col text with a header line")
+    header_line, *lines = text.strip().splitlines()
+    header = json.loads(header_line.removeprefix("#"))["waggle"]
+    stacks = []
+    for line in lines:
+        columns, _, count = line.rpartition(" ")
+        _, _, comm, *frames = columns.split(";")
+        stacks.append(Stack(comm, ";".join(frames), int(count)))
+    written, lost = sum(stack.count for stack in stacks), sum(header["lost"].values())
+    samples, added = header["samples"], header["added"]
+    require(samples > 0, "no sample was taken")
+    require(written + lost == samples + added,
+            f"{written} in lines + {lost} lost is not {samples} samples + {added} added")
+    return stacks
+
+
+def count_of(stacks: list[Stack], comm: str, frames: str = "") -> int:
+    return sum(stack.count for stack in stacks if stack.comm == comm and frames in stack.frames)
+
+
+def check_record(output: str, _build: Path) -> None:
+    stacks = read_collapsed(output)
+    stack = "main;" + "recurse;" * RECURSION_DEPTH + "burn"
+    known, taken = count_of(stacks, "recursion", stack), count_of(stacks, "recursion")
+    require(taken >= FEW_SAMPLES, f"{taken} samples of recursion, of about 290")
+    require(known >= 0.8 * taken, f"{known} of {taken} samples of recursion show its stack")
+
+
+def check_hotplug(output: str, _build: Path) -> None:
+    stacks = read_collapsed(output)
+    before, after = (count_of(stacks, comm) for comm in ("before_offline", "after_online"))
+    require(before >= FEW_SAMPLES, f"cpu1 gave {before} samples before it left, of about 200")
+    require(after >= FEW_SAMPLES, f"cpu1 gave {after} samples after it came back, of about 450")
+
+
+def check_refusal(cause: str) -> Callable[[str, Path], None]:
+    """A recording that cannot be: exit status 3, a line that names the cause, and no file."""
+
+    def check(output: str, _build: Path) -> None:
+        lines = output.strip().splitlines()
+        require(lines[-1:] == ["status 3, no file"], "the recording was not refused with status 3")
+        require(any(cause in line for line in lines[:-1]), f"the message does not name {cause}")
+
+    return check
+
+
+RECORD = f"""
+waggle record -d 3 -F 99 -o /tmp/record.col -- recursion {RECURSION_DEPTH}
+echo {COLLAPSED_MARK}
+cat /tmp/record.col
+"""
+
+# Each busy program has a name of its own and runs on cpu1 alone.
+HOTPLUG = f"""
+online=/sys/devices/system/cpu/cpu1/online
+for name in before_offline after_online; do cp /programs/recursion /tmp/$name; done
+taskset 2 /tmp/before_offline {RECURSION_DEPTH} &
+busy=$!
+waggle record -d 8 -F 99 -o /tmp/hotplug.col &
+recorder=$!
+until ls -l /proc/$recorder/fd 2>/dev/null | grep -q perf_event; do
+  kill -0 $recorder # it ended: so does the job
+  usleep 100000
+done
+sleep 2
+kill $busy
+echo 0 > $online
+sleep 1
+echo 1 > $online
+taskset 2 /tmp/after_online {RECURSION_DEPTH} &
+wait $recorder
+echo {COLLAPSED_MARK}
+cat /tmp/hotplug.col
+"""
+
+# After either: REFUSED.
+HIDE_BTF = """
+hide='mount -t tmpfs hidden /sys/kernel/btf'
+unshare -m sh -ec "$hide; waggle record -d 1 -o /tmp/refused.col" || status=$?
+"""
+LOCK_DOWN = """
+mount -t securityfs security /sys/kernel/security
+echo confidentiality > /sys/kernel/security/lockdown
+waggle record -d 1 -o /tmp/refused.col || status=$?
+"""
+REFUSED = """
+[ -e /tmp/refused.col ] && file="a file" || file="no file"
+echo "status ${status:-0}, $file"
+"""
+
+JOBS = (
+    Job("load", ("tests/kernel/load_test",), "load_test", check_load, timeout_s=60),
+    Job("stream", ("tests/kernel/attach/kernel_attach_test", "/bin/true"), "kernel_attach_test",
+        check_gtest, timeout_s=60),
+    Job("sampler", ("tests/kernel/cpu_sampler_test", "tests/programs/recursion"), CPU_SAMPLER_TEST,
+        check_gtest, timeout_s=150),
+    Job("record", ("waggle", "tests/programs/recursion"), RECORD, check_record, timeout_s=60),
+    Job("hotplug", ("waggle", "tests/programs/recursion"), HOTPLUG, check_hotplug, timeout_s=60),
+    Job("no_btf", ("waggle",), HIDE_BTF + REFUSED, check_refusal("BTF"), timeout_s=30),
+    Job("lockdown", ("waggle",), LOCK_DOWN + REFUSED, check_refusal("lockdown"), timeout_s=30),
+)

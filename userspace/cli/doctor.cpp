@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/doctor.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cstdio>
+#include <iterator>
+#include <vector>
+
+#include "userspace/attach/features.h"
+#include "userspace/cli/check_report.h"
+#include "userspace/cli/exit_status.h"
+#include "userspace/cli/host_checks.h"
+#include "userspace/cli/verbs.h"
+#include "userspace/cli/version.h"
+
+namespace waggle {
+
+namespace {
+
+constexpr auto kOptions = std::to_array<Option>({
+    {.name = "json", .group = "Output", .help = "one JSON object instead of lines"},
+});
+
+constexpr auto kExamples = std::to_array<Example>({
+    {"waggle doctor", "one line per item: ok, limited or missing, and the remedy"},
+    {"waggle doctor --json", "the same for a program to read"},
+});
+
+std::vector<CheckItem> run_checks() {
+  std::vector<CheckItem> items = check_kernel();
+  const auto append = [&](std::vector<CheckItem> more) {
+    std::ranges::move(more, std::back_inserter(items));
+  };
+  append(check_privileges());
+  append(check_limits());
+  items.push_back(check_trial(run_trial_recording));
+  append(check_tools());
+  return items;
+}
+
+}  // namespace
+
+const Syntax& doctor_syntax() {
+  static constexpr Syntax kSyntax = {
+      .verb = "doctor",
+      .purpose =
+          "Tells what works on this host, what does not, what is lost by it and what to do. "
+          "Makes a recording of half a second to be sure.",
+      .options = kOptions,
+      .examples = kExamples,
+      .exit_statuses =
+          "  0  waggle record can run\n"
+          "  1  the result cannot be written\n"
+          "  2  usage: an option or an argument is wrong\n"
+          "  3  waggle record cannot run; what is missing is in the list\n",
+  };
+  return kSyntax;
+}
+
+int doctor_main(std::span<const std::string> arguments) {
+  const Result<ParsedArguments> parsed = parse_arguments(doctor_syntax(), arguments);
+  if (!parsed) {
+    return report_usage_error("doctor", parsed.error());
+  }
+  const std::vector<CheckItem> items = run_checks();
+  const CheckReport report = {
+      .version = std::string(program_version()), .kernel = kernel_release(), .items = items};
+  const std::string text = parsed->has("json") ? render_checks_json(report) : render_checks(report);
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0) {
+    fmt::print(stderr, "waggle doctor: stdout cannot be written\n");
+    return kExitFailure;
+  }
+  return report.can_record() ? kExitOk : kExitPrivilege;
+}
+
+}  // namespace waggle

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The items of `waggle doctor`: each probe's value judged.  Not for probing (userspace/attach,
+// userspace/tools), nor for printing (check_report.h).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "userspace/attach/features.h"
+#include "userspace/attach/privileges.h"
+#include "userspace/cli/check_report.h"
+#include "userspace/cli/trial_recording.h"
+
+namespace waggle {
+
+std::vector<CheckItem> check_kernel();      // release, BTF, BPF, JIT, lockdown, cgroups
+std::vector<CheckItem> check_privileges();  // namespaces, capabilities, what sysctls hide
+std::vector<CheckItem> check_limits();      // RLIMIT_MEMLOCK, perf_event_max_sample_rate
+CheckItem check_trial(const std::function<Result<TrialRecording>()>& record);
+std::vector<CheckItem> check_tools();
+
+// The judgements that depend on values alone.
+CheckItem judge_lockdown(std::optional<Lockdown> lockdown);
+CheckItem judge_memlock(const Result<MemlockLimit>& limit, bool can_raise);
+CheckItem judge_sample_rate(std::optional<std::int64_t> rate_hz);
+CheckItem judge_paranoid(std::optional<std::int64_t> level, const Capabilities& capabilities);
+CheckItem judge_kernel_addresses(std::optional<std::int64_t> kptr_restrict, bool are_shown);
+std::vector<CheckItem> judge_capabilities(const Capabilities& capabilities,
+                                          bool is_memlock_for_bpf);
+
+}  // namespace waggle

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/record_options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+
+#include "base/text.h"
+#include "userspace/cli/option_values.h"
+
+namespace waggle {
+
+namespace {
+
+constexpr int kDefaultDurationSeconds = 10;
+constexpr int kMaxFrequencyHz = 10'000;
+constexpr int kMinRingKib = 4;            // a page
+constexpr int kMaxRingKib = 1024 * 1024;  // the kernel takes less than 2 GiB
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+constexpr std::string_view kTargets = "What is profiled";
+constexpr std::string_view kSampling = "How";
+constexpr std::string_view kOutput = "What is written";
+constexpr std::string_view kOther = "Other";
+
+constexpr auto kOptions = std::to_array<Option>({
+    {.name = "pids",
+     .letter = 'p',
+     .value = "LIST",
+     .group = kTargets,
+     .help = "only these processes: 12 or 12,345; repeatable"},
+    {.name = "children", .group = kTargets, .help = "with -p: also those forked later"},
+    {.name = "duration",
+     .letter = 'd',
+     .alias = "profiling-duration",
+     .value = "SECONDS",
+     .group = kSampling,
+     .help = "how long; default 10, or until COMMAND ends"},
+    {.name = "frequency",
+     .letter = 'F',
+     .alias = "profiling-frequency",
+     .value = "HZ",
+     .group = kSampling,
+     .help = "samples per second and CPU, 1 to 10,000; default 99"},
+    {.name = "engine",
+     .value = "NAME",
+     .group = kSampling,
+     .help = "auto, ebpf or fallback; default auto"},
+    {.name = "ring-size",
+     .value = "KIB",
+     .group = kSampling,
+     .help = "size of each ring buffer, a power of two from 4 on; default 0: automatic"},
+    {.name = "pin",
+     .value = "DIR",
+     .group = kSampling,
+     .help = "pin programs and maps under DIR of a bpffs while it runs"},
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .group = kOutput,
+     .help = "the ending chooses: .html or .col; - is stdout; repeatable; default "
+             "waggle_<UTC end>.html"},
+    {.name = "format",
+     .letter = 'f',
+     .value = "FORMAT",
+     .group = kOutput,
+     .help = "html or col; default html, col with -o -"},
+    {.name = "threads", .group = kOutput, .help = "one more frame per stack: the thread's name"},
+    {.name = "quiet", .group = kOther, .help = "only errors on stderr"},
+    {.name = "verbose", .letter = 'v', .group = kOther, .help = "more messages on stderr"},
+});
+
+constexpr auto kExamples = std::to_array<Example>({
+    {"waggle record", "the whole host for 10 seconds, a flame graph in this folder"},
+    {"waggle record -d 30 -F 499 -o host.html -o host.col",
+     "half a minute, finer, the flame graph and its stacks as text"},
+    {"waggle record -p 1234 --children -o -", "one process and what it forks, stacks to stdout"},
+    {"waggle record -o build.html -- make -j8", "a command and its descendants, from start to end"},
+});
+
+Result<> read_duration(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("duration")) {
+    options.duration_s = TRY(parse_integer("duration", *text, 1, kMaxInt));
+  } else if (!parsed.has_command) {
+    options.duration_s = kDefaultDurationSeconds;
+  }
+  return {};
+}
+
+Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
+  for (const std::string& list : parsed.all("pids")) {
+    for (const std::string_view pid : split(list, ',')) {
+      options.pids.push_back(TRY(parse_integer("pids", pid, 1, kMaxInt)));
+    }
+  }
+  std::ranges::sort(options.pids);
+  const auto duplicates = std::ranges::unique(options.pids);
+  options.pids.erase(duplicates.begin(), duplicates.end());
+  options.with_children = parsed.has("children");
+  options.command = parsed.command;
+  if (options.with_children && options.pids.empty()) {
+    return fail(Errc::malformed, "--children: needs --pids");
+  }
+  if (parsed.has_command && !options.pids.empty()) {
+    return fail(Errc::malformed, "--pids: cannot go with a command after \"--\"");
+  }
+  return {};
+}
+
+Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("frequency")) {
+    options.frequency_hz = TRY(parse_integer("frequency", *text, 1, kMaxFrequencyHz));
+  }
+  if (const std::string* text = parsed.find("engine")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"auto", "ebpf", "fallback"});
+    options.engine = static_cast<Engine>(TRY(parse_choice("engine", *text, kNames)));
+  }
+  if (const std::string* text = parsed.find("ring-size"); text != nullptr && *text != "0") {
+    const int size = TRY(parse_integer("ring-size", *text, kMinRingKib, kMaxRingKib));
+    options.ring_size_kib = static_cast<std::uint32_t>(size);
+    if (!std::has_single_bit(options.ring_size_kib)) {
+      return fail(Errc::malformed,
+                  fmt::format("--ring-size: {} is not a power of two", quoted(*text)));
+    }
+  }
+  if (const std::string* text = parsed.find("pin")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--pin: \"\" is no directory");
+    }
+    options.pin_dir = *text;
+  }
+  return {};
+}
+
+Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
+  std::optional<OutputFormat> format;
+  if (const std::string* text = parsed.find("format")) {
+    format = TRY(parse_output_format(*text));
+  }
+  options.outputs = TRY(choose_outputs(parsed.all("output"), format));
+  options.has_thread_frames = parsed.has("threads");
+  options.is_quiet = parsed.has("quiet");
+  options.is_verbose = parsed.has("verbose");
+  if (options.is_quiet && options.is_verbose) {
+    return fail(Errc::malformed, "--quiet: cannot go with --verbose");
+  }
+  return {};
+}
+
+}  // namespace
+
+const Syntax& record_syntax() {
+  static constexpr Syntax kSyntax = {
+      .verb = "record",
+      .purpose =
+          "Samples the stacks of the whole host, of some processes or of one command, and "
+          "writes a flame graph. Needs root or CAP_BPF and CAP_PERFMON.",
+      .takes_command = true,
+      .options = kOptions,
+      .examples = kExamples,
+      .exit_statuses =
+          "  0  ok; Ctrl-C and SIGTERM stop, write and are ok\n"
+          "  1  failure: a target, a command or an output that cannot be had\n"
+          "  2  usage: an option, a value or an argument is wrong\n"
+          "  3  a privilege or a kernel feature is missing; the message names it\n"
+          "  4  no samples, so no file\n",
+  };
+  return kSyntax;
+}
+
+Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
+  const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
+  RecordOptions options;
+  TRY(read_targets(parsed, options));
+  TRY(read_duration(parsed, options));
+  TRY(read_sampling(parsed, options));
+  TRY(read_output(parsed, options));
+  return options;
+}
+
+}  // namespace waggle

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `waggle record` was asked to do.  Pure: nothing of the host is looked at.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "userspace/cli/options.h"
+#include "userspace/cli/output_path.h"
+
+namespace waggle {
+
+enum class Engine { automatic, ebpf, fallback };
+
+struct RecordOptions {
+  std::optional<int> duration_s;      // none: until `command` ends
+  int frequency_hz = 99;              // as asked; the kernel's limit may lower it
+  std::vector<pid_t> pids;            // sorted, without duplicates; empty: the whole host
+  bool with_children = false;         // of `pids`: also those forked later
+  std::vector<std::string> command;   // with its arguments; empty: none
+  std::vector<OutputTarget> outputs;  // one at least
+  Engine engine = Engine::automatic;
+  std::string pin_dir;              // "": nothing is pinned
+  std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
+  bool has_thread_frames = false;   // --threads
+  bool is_quiet = false;
+  bool is_verbose = false;
+};
+
+const Syntax& record_syntax();
+
+// `arguments` after the verb.  Errc::malformed: one line without "waggle record: ".
+Result<RecordOptions> parse_record_options(std::span<const std::string> arguments);
+
+}  // namespace waggle

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/recording_report.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/file.h"
+#include "userspace/attach/features.h"
+#include "userspace/cli/stop_signals.h"
+#include "userspace/cli/version.h"
+#include "userspace/output/collapsed.h"
+#include "userspace/output/flame_graph.h"
+#include "userspace/output/profile_header.h"
+
+namespace waggle {
+
+namespace {
+
+double unix_seconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+Overhead own_overhead(std::uint64_t bpf_map_bytes) {
+  rusage usage{};
+  (void)::getrusage(RUSAGE_SELF, &usage);  // cannot fail for RUSAGE_SELF
+  constexpr std::uint64_t kKibibyte = 1024;
+  return {.cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime),
+          .rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kKibibyte,
+          .bpf_map_bytes = bpf_map_bytes};
+}
+
+// The counters of kind "lost" that are not zero.
+std::vector<std::pair<std::string, std::uint64_t>> losses(const cpu_stats& stats) {
+  std::vector<std::pair<std::string, std::uint64_t>> lost;
+  const auto add = [&](std::string_view kind, const char* name, std::uint64_t value) {
+    if (kind == "lost" && value != 0) {
+      lost.emplace_back(name, value);
+    }
+  };
+#define X(kind, name, text) add(#kind, #name, stats.name);
+  WAGGLE_STATS(X)
+#undef X
+  return lost;
+}
+
+Result<std::string> render(OutputFormat format, const Profile& profile, const RecordingFacts& facts,
+                           std::string_view title) {
+  if (format == OutputFormat::html) {
+    return render_flame_graph(profile, {.title = std::string(title), .recording = facts});
+  }
+  ProfileHeader header;
+  header.facts = facts;
+  return render_collapsed(profile, render_header(header));
+}
+
+Result<> write_output(const std::string& path, std::string_view text) {
+  const StopSignals::Hold hold;
+  return path == "-" ? write_all(STDOUT_FILENO, text) : write_file_atomically(path, text);
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+// Makes an unnamed file beside the target: the only test that tells for root too, and one that
+// leaves nothing even when we are killed.
+Result<> check_output(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    return fail_errno(path, EISDIR);
+  }
+  const std::string directory = directory_of(path);
+  const UniqueFd probe(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (probe.is_open()) {
+    return {};
+  }
+  const bool is_unsupported = errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL;
+  if (is_unsupported && ::access(directory.c_str(), W_OK) == 0) {
+    return {};
+  }
+  return fail_errno(path, errno);
+}
+
+}  // namespace
+
+RecordingFacts make_facts(const Recording& recording, const RecordingTimes& times, int frequency_hz,
+                          std::optional<int> command_status) {
+  RecordingFacts facts;
+  facts.version = program_version();
+  facts.kernel = kernel_release();
+  facts.start_time = unix_seconds(times.start);
+  facts.end_time = unix_seconds(times.end);
+  facts.engine = "ebpf";
+  facts.engine_reason = "BTF and BPF are usable";
+  facts.event = recording.event.name;
+  facts.frequency = frequency_hz;
+  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
+  facts.samples = recording.stats.samples;
+  facts.lost = losses(recording.stats);
+  facts.throttled = recording.withheld;
+  facts.truncated = recording.truncated;
+  facts.command_status = command_status;
+  facts.overhead = own_overhead(recording.bpf_map_bytes);
+  return facts;
+}
+
+Result<std::vector<std::string>> write_outputs(const std::vector<OutputTarget>& targets,
+                                               const Profile& profile, const RecordingFacts& facts,
+                                               std::string_view title,
+                                               std::chrono::system_clock::time_point end) {
+  std::vector<std::string> written;
+  for (const OutputTarget& target : targets) {
+    const std::string path =
+        target.path.empty() ? default_output_name(end, target.format) : target.path;
+    const std::string text = TRY(render(target.format, profile, facts, title));
+    TRY(write_output(path, text));
+    if (!target.is_stdout()) {
+      written.push_back(path);
+    }
+  }
+  return written;
+}
+
+Result<> check_outputs(const std::vector<OutputTarget>& targets) {
+  for (const OutputTarget& target : targets) {
+    if (!target.is_stdout()) {
+      const bool is_default = target.path.empty();
+      TRY(check_output(is_default ? "./waggle_<time>.html" : target.path));
+    }
+  }
+  return {};
+}
+
+}  // namespace waggle

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/trial_recording.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+#include "userspace/attach/sampling_event.h"
+#include "userspace/samplers/cpu_sampler.h"
+
+namespace waggle {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kDuration(500);
+constexpr int kFrequencyHz = 99;
+
+std::uint64_t lost_samples(const cpu_stats& stats) {
+  std::uint64_t lost = 0;
+  const auto add = [&](std::string_view kind, std::uint64_t count) {
+    lost += kind == "lost" ? count : 0;
+  };
+#define X(kind, name, text) add(#kind, stats.name);
+  WAGGLE_STATS(X)
+#undef X
+  return lost;
+}
+
+}  // namespace
+
+Result<TrialRecording> run_trial_recording() {
+  const int frequency_hz = std::min(kFrequencyHz, TRY(max_sample_rate()));
+  const SamplingEvent event = TRY(choose_sampling_event());
+  CpuSampler sampler = TRY(CpuSampler::load({.frequency = frequency_hz, .skips_itself = false}));
+  TRY(sampler.start(event));
+  const auto end = Clock::now() + kDuration;
+  while (Clock::now() < end) {
+    TRY(sampler.consume());  // busy on purpose
+  }
+  sampler.stop();
+  TRY(sampler.end_generation());  // the numbers are final then
+  const cpu_stats stats = TRY(sampler.stats());
+  return TrialRecording{.event = std::string(event.name),
+                        .frequency_hz = frequency_hz,
+                        .samples = stats.samples,
+                        .lost = lost_samples(stats)};
+}
+
+}  // namespace waggle

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/mapping_follower.h"
+
+#include <cstring>
+#include <utility>
+#include <variant>
+
+namespace waggle {
+
+void MappingFollower::on_record(const ProcessRecord& record) {
+  if (const auto* map = std::get_if<MapRecord>(&record)) {
+    if (const process_id* known = feeder_.find(map->pid)) {
+      want(*known, map->time_ns);
+    }
+  } else if (const auto* exec = std::get_if<ExecRecord>(&record)) {
+    feeder_.forget(exec->pid);
+  } else if (const auto* exit = std::get_if<ExitRecord>(&record); exit != nullptr) {
+    if (exit->is_leader()) {
+      feeder_.forget(exit->pid);
+    }
+  }
+}
+
+void MappingFollower::want(const process_id& process, std::uint64_t time_ns) {
+  // Records of one process, and stacks of one, come in runs.
+  if (wanted_.empty() || std::memcmp(&wanted_.back().process, &process, sizeof(process)) != 0) {
+    wanted_.push_back({.process = process, .time_ns = time_ns});
+  }
+}
+
+void MappingFollower::catch_up() {
+  for (const Wanted& wanted : std::exchange(wanted_, {})) {
+    feed(wanted);
+  }
+}
+
+void MappingFollower::feed(const Wanted& wanted) {
+  const process_id& process = wanted.process;
+  const auto view = processes_.find_live(process, wanted.time_ns);
+  if (!view || feeder_.is_current(process, view->epoch)) {
+    return;
+  }
+  std::vector<MappingFeeder::Row> rows;
+  for (const CodeMapping& mapping : view->mappings) {
+    const auto executable = locator_.find_executable(process, wanted.time_ns, mapping);
+    if (executable) {
+      rows.push_back({.row = {.start = mapping.start,
+                              .end = mapping.end,
+                              .file_base = mapping.file_offset - mapping.start,
+                              .executable = executable->id,
+                              .pad_ = 0},
+                      .file = executable->file});
+    }
+  }
+  (void)feeder_.feed(process, view->epoch, rows);  // counted; its frames stay addresses
+}
+
+}  // namespace waggle

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the kernel side's knowledge of mappings equal to the process table's, for the processes
+// that are sampled.  The one place where the stream, the table and the feeder meet.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "bpf/abi/process.h"
+#include "userspace/attach/process_records.h"
+#include "userspace/process/mapping_feeder.h"
+#include "userspace/process/process_table.h"
+#include "userspace/profile/locator.h"
+
+namespace waggle {
+
+// One thread, the table's.
+class MappingFollower {
+ public:
+  // The descriptors of proc_mappings and proc_nodes.  The table and the locator outlive it.
+  MappingFollower(ProcessTable& processes, Locator& locator, int mappings_map, int nodes_map)
+      : processes_(processes), locator_(locator), feeder_(mappings_map, nodes_map) {}
+
+  // After the table took the record: a process that exits or execs is forgotten, one that maps
+  // something is fed at the next catch_up().
+  void on_record(const ProcessRecord& record);
+  // A sample had frames that the kernel side could not place.  time_ns: of the sample,
+  // CLOCK_MONOTONIC; by now the process may be another program.
+  void want(const process_id& process, std::uint64_t time_ns);
+  // Feeds what changed or is wanted.  Call it after each drain of the stream.
+  void catch_up();
+  // A grace period has passed since the last catch_up().
+  void recycle() { feeder_.recycle(); }
+
+  [[nodiscard]] const MappingFeeder::Counters& counters() const { return feeder_.counters(); }
+  [[nodiscard]] std::uint64_t map_bytes() const { return feeder_.node_bytes(); }
+
+ private:
+  struct Wanted {
+    process_id process;
+    std::uint64_t time_ns;
+  };
+
+  void feed(const Wanted& wanted);
+
+  ProcessTable& processes_;
+  Locator& locator_;
+  MappingFeeder feeder_;
+  std::vector<Wanted> wanted_;
+};
+
+}  // namespace waggle

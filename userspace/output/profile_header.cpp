@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/output/profile_header.h"
+
+#include "userspace/output/recording_facts_json.h"
+
+namespace waggle {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json number_or_null(const std::optional<double>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+
+}  // namespace
+
+std::string render_header(const ProfileHeader& header) {
+  auto metadata = ordered_json::object();
+  for (const auto& [key, value] : header.metadata) {
+    metadata[key] = value;
+  }
+  ordered_json object;
+  object["containers"] = header.containers;
+  object["container_names_enabled"] = header.container_names_enabled;
+  object["metadata"] = metadata;
+  object["metrics"] = {{"cpu_avg", number_or_null(header.cpu_avg)},
+                       {"mem_avg", number_or_null(header.mem_avg)}};
+  // Element 0 is "no metadata": the index that starts each line.
+  object["application_metadata"] = ordered_json::array({nullptr});
+  object["application_metadata_enabled"] = true;
+  object["profiling_mode"] = header.profiling_mode;
+  object["hwmetrics"] = nullptr;
+  object["htmlblob"] = nullptr;
+  object["flamegraph_html"] = nullptr;
+  object["waggle"] = facts_json(header.facts);
+  return dump_json(object);
+}
+
+}  // namespace waggle

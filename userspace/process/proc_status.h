@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Of the text of /proc/PID/status (proc_pid_status(5)): who a process is in its own pid namespace.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace waggle {
+
+struct ProcStatus {
+  std::uint32_t innermost_pid;  // what getpid() gives it: the last number of NSpid
+  uid_t effective_uid;          // in the reader's user namespace
+};
+
+// The kernel escapes newlines in the name, so that no process can forge a line.
+std::optional<ProcStatus> parse_status(std::string_view text);
+
+}  // namespace waggle

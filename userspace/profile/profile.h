@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A resolved profile: stacks of names with counts, equal stacks merged.  What outputs print.
+// Not for addresses: the resolver turns those into names first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace waggle {
+
+class Profile {
+ public:
+  using NameId = std::uint32_t;
+
+  // frames: root first, without the process' name; may be empty.
+  struct Stack {
+    NameId container;  // "" when unknown
+    NameId comm;
+    std::vector<NameId> frames;
+    bool operator==(const Stack&) const = default;
+  };
+  struct StackHash {
+    std::size_t operator()(const Stack& stack) const;
+  };
+  using Counts = std::unordered_map<Stack, std::uint64_t, StackHash>;
+
+  Profile() = default;
+  Profile(Profile&&) noexcept = default;
+  Profile& operator=(Profile&&) noexcept = default;
+  Profile(const Profile&) = delete;  // names_ points into texts_
+  Profile& operator=(const Profile&) = delete;
+  ~Profile() = default;
+
+  // Texts are kept as they come; outputs escape what their format cannot hold.
+  NameId intern(std::string_view text);
+  [[nodiscard]] std::string_view name(NameId id) const { return texts_[id]; }
+  [[nodiscard]] std::size_t name_count() const { return texts_.size(); }
+
+  void add(const Stack& stack, std::uint64_t count);
+
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t total() const { return total_; }
+
+ private:
+  std::deque<std::string> texts_;  // stable addresses
+  std::unordered_map<std::string_view, NameId> names_;
+  Counts counts_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace waggle

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/profile/resolver.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+
+#include <array>
+#include <cerrno>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bpf/abi/markers.h"
+#include "symbolizer/vdso.h"
+
+namespace waggle {
+
+namespace {
+
+constexpr std::size_t kMaxRememberedNames = 1 << 18;
+// A large service has 100,000 functions: 10 MiB.
+constexpr std::size_t kPerfMapBytes = std::size_t{32} << 20;
+constexpr std::size_t kMaxQueued = 8;
+constexpr std::string_view kVdso = "[vdso]";
+
+constexpr std::array kMarkerTexts = {
+#define X(name, text, meaning) std::string_view(text),
+    WAGGLE_MARKERS(X)
+#undef X
+};
+
+std::string_view marker_text(std::uint32_t marker) {
+  return marker < kMarkerTexts.size() ? kMarkerTexts[marker] : kMarkerTexts[MARKER_lost_stack];
+}
+
+// A frame that has no name: where it is, in the form that addr2line -e takes.
+std::string nameless(std::string_view place, std::uint64_t address) {
+  return fmt::format("({}+0x{:x})", place, address);
+}
+
+std::string name_in_module(const Module& module, std::string_view place, std::uint64_t offset) {
+  const std::optional<std::uint64_t> address = module.address_of_offset(offset);
+  if (!address) {
+    return nameless(place, offset);
+  }
+  const auto name = module.find_name(*address);
+  return name ? std::string(*name) : nameless(place, *address);
+}
+
+Result<UniqueFd> duplicate(const UniqueFd& fd) {
+  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.is_open()) {
+    return fail_errno("duplicate the descriptor of a mapped file", errno);
+  }
+  return copy;
+}
+
+}  // namespace
+
+FrameNamer::FrameNamer(std::size_t module_cache_bytes)
+    : modules_(module_cache_bytes), perf_maps_(kPerfMapBytes), vdso_(load_vdso()) {}
+
+std::size_t FrameNamer::FrameKeyHash::operator()(const FrameKey& key) const {
+  return std::hash<std::uint64_t>()(key.address * 0x9e3779b97f4a7c15 ^ key.space);
+}
+
+void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
+  const Profile::NameId no_container = profile.intern("");
+  for (const LocatedStack& stack : batch.stacks) {
+    Profile::Stack named{
+        .container = no_container, .comm = profile.intern(stack.comm), .frames = {}};
+    named.frames.reserve(stack.frame_count + 1);
+    if (!stack.thread.empty()) {
+      named.frames.push_back(profile.intern("thread: " + stack.thread));
+    }
+    for (std::uint32_t i = 0; i < stack.frame_count; ++i) {
+      named.frames.push_back(name_of(batch.frames[stack.first_frame + i], batch, profile));
+    }
+    profile.add(named, stack.count);
+  }
+}
+
+Profile::NameId FrameNamer::name_of(const LocatedFrame& frame, const LocatedBatch& batch,
+                                    Profile& profile) {
+  if (frame.source == FrameSource::region) {
+    return profile.intern(text_of(frame, batch));  // JIT code changes its names
+  }
+  const std::uint64_t id =
+      frame.source == FrameSource::file ? batch.files[frame.index]->id : frame.index;
+  const FrameKey key{.space = static_cast<std::uint64_t>(frame.source) << 32 | id,
+                     .address = frame.address};
+  if (const auto known = names_.find(key); known != names_.end()) {
+    return known->second;
+  }
+  if (names_.size() >= kMaxRememberedNames) {
+    names_.clear();  // rare; they are found again in the modules
+  }
+  const Profile::NameId name = profile.intern(text_of(frame, batch));
+  names_.emplace(key, name);
+  return name;
+}
+
+std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& batch) {
+  switch (frame.source) {
+    case FrameSource::file:
+      return text_in_file(*batch.files[frame.index], frame.address);
+    case FrameSource::vdso:
+      return vdso_ ? name_in_module(*vdso_, kVdso, frame.address) : nameless(kVdso, frame.address);
+    case FrameSource::region:
+      return text_in_region(batch.regions[frame.index], frame.address);
+    case FrameSource::kernel:
+      return text_in_kernel(frame.address);
+    case FrameSource::marker:
+      break;
+  }
+  return std::string(marker_text(frame.index));
+}
+
+std::string FrameNamer::text_in_region(const Region& region, std::uint64_t address) {
+  if (region.perf_map != nullptr) {
+    if (const auto name = perf_maps_.find(region.perf_map, address)) {
+      return std::string(*name);
+    }
+  }
+  return nameless(region.name, address - region.base);
+}
+
+std::string FrameNamer::text_in_file(const ExecutableFile& file, std::uint64_t offset) {
+  const auto module = modules_.get(file.identity, [&] { return duplicate(file.fd); });
+  return module ? name_in_module(**module, file.name, offset) : nameless(file.name, offset);
+}
+
+const KernelSymbols* FrameNamer::kernel_symbols() {
+  if (!kernel_ && !kernel_problem_) {
+    Result<KernelSymbols> loaded = KernelSymbols::load_path();
+    if (loaded) {
+      kernel_ = std::move(*loaded);
+    } else {
+      kernel_problem_ = std::move(loaded).error();
+    }
+  }
+  return kernel_ ? &*kernel_ : nullptr;
+}
+
+std::string FrameNamer::text_in_kernel(std::uint64_t address) {
+  const KernelSymbols* symbols = kernel_symbols();
+  const auto symbol = symbols != nullptr ? symbols->find(address) : std::nullopt;
+  return symbol ? std::string(symbol->name) + "_[k]" : "[unknown]_[k]";
+}
+
+Resolver::Resolver(std::size_t module_cache_bytes)
+    : namer_(module_cache_bytes), thread_([this] { run(); }) {}
+
+Resolver::~Resolver() {
+  const std::scoped_lock lock(mutex_);
+  is_finishing_ = true;
+  queue_.clear();
+  changed_.notify_all();
+}
+
+void Resolver::push(LocatedBatch batch) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return queue_.size() < kMaxQueued; });
+  queue_.push_back(std::move(batch));
+  changed_.notify_all();
+}
+
+std::optional<LocatedBatch> Resolver::next_batch() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !queue_.empty() || is_finishing_; });
+  if (queue_.empty()) {
+    return std::nullopt;
+  }
+  LocatedBatch batch = std::move(queue_.front());
+  queue_.pop_front();
+  changed_.notify_all();
+  return batch;
+}
+
+void Resolver::run() {
+  while (const std::optional<LocatedBatch> batch = next_batch()) {
+    namer_.add(*batch, profile_);
+  }
+}
+
+Resolver::Resolved Resolver::finish() {
+  {
+    const std::scoped_lock lock(mutex_);
+    is_finishing_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+  return {.profile = std::move(profile_), .kernel_problem = namer_.kernel_problem()};
+}
+
+}  // namespace waggle

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives located frames their names and adds the stacks to a profile, on a thread of its own:
+// reading a symbol table takes up to seconds, and the main loop must not wait.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "symbolizer/kernel_symbols.h"
+#include "symbolizer/module.h"
+#include "symbolizer/module_cache.h"
+#include "userspace/profile/located_batch.h"
+#include "userspace/profile/perf_map_names.h"
+#include "userspace/profile/profile.h"
+
+namespace waggle {
+
+// Names of located frames.  Single-threaded.
+class FrameNamer {
+ public:
+  explicit FrameNamer(std::size_t module_cache_bytes);
+
+  // Adds every stack of the batch.
+  void add(const LocatedBatch& batch, Profile& profile);
+
+  // Why kernel frames have no names, if so.
+  [[nodiscard]] const std::optional<Error>& kernel_problem() const { return kernel_problem_; }
+
+ private:
+  struct FrameKey {
+    std::uint64_t space;  // source and file id
+    std::uint64_t address;
+    bool operator==(const FrameKey&) const = default;
+  };
+  struct FrameKeyHash {
+    std::size_t operator()(const FrameKey& key) const;
+  };
+
+  Profile::NameId name_of(const LocatedFrame& frame, const LocatedBatch& batch, Profile& profile);
+  std::string text_of(const LocatedFrame& frame, const LocatedBatch& batch);
+  std::string text_in_region(const Region& region, std::uint64_t address);
+  std::string text_in_file(const ExecutableFile& file, std::uint64_t offset);
+  std::string text_in_kernel(std::uint64_t address);
+  const KernelSymbols* kernel_symbols();
+
+  ModuleCache modules_;
+  PerfMapNames perf_maps_;
+  Result<Module> vdso_;
+  std::optional<KernelSymbols> kernel_;
+  std::optional<Error> kernel_problem_;
+  std::unordered_map<FrameKey, Profile::NameId, FrameKeyHash> names_;
+};
+
+// Owner of the thread and, until finish(), of the profile.
+class Resolver {
+ public:
+  explicit Resolver(std::size_t module_cache_bytes);
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+  ~Resolver();
+
+  // Waits while kMaxQueued batches are in the queue: memory stays bounded, and what the kernel side
+  // cannot keep meanwhile it counts as lost.
+  void push(LocatedBatch batch);
+
+  struct Resolved {
+    Profile profile;
+    std::optional<Error> kernel_problem;
+  };
+  // After all batches are resolved.  Once.
+  Resolved finish();
+
+ private:
+  void run();
+  std::optional<LocatedBatch> next_batch();
+
+  FrameNamer namer_;  // the thread's alone until finish()
+  Profile profile_;   // likewise
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<LocatedBatch> queue_;  // guarded by mutex_
+  bool is_finishing_ = false;       // guarded by mutex_
+  std::jthread thread_;             // last: it uses all of the above
+};
+
+}  // namespace waggle

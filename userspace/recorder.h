@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// One recording in eBPF mode: sampling, process watching and naming put together.  Reads as the
+// order of start.  Not for what a person asks or sees: cli/record.cpp.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "bpf/abi/stats.h"
+#include "userspace/attach/process_stream.h"
+#include "userspace/attach/sampling_event.h"
+#include "userspace/mapping_follower.h"
+#include "userspace/process/process_table.h"
+#include "userspace/profile/locator.h"
+#include "userspace/profile/resolver.h"
+#include "userspace/samplers/cpu_sampler.h"
+
+namespace waggle {
+
+struct Recording {
+  Profile profile;
+  SamplingEvent event{};
+  cpu_stats stats{};
+  std::uint64_t truncated = 0;  // samples with a part of their stack missing
+  std::uint64_t withheld = 0;   // runs, an estimate
+  std::uint64_t bpf_map_bytes = 0;
+  std::chrono::nanoseconds duration{};  // from the first event's start to the last one's stop
+  std::optional<Error> kernel_names_problem;
+};
+
+// One thread (the resolver has its own).  Destruction at any point gives everything back.
+class Recorder {
+ public:
+  // Loads programs and chooses the event; nothing is sampled yet.
+  static Result<std::unique_ptr<Recorder>> prepare(const CpuSamplerOptions& options);
+
+  // Maps and programs under readable names until destruction.
+  Result<> pin(const std::string& directory) { return sampler_.pin(directory); }
+  Result<> select_pid(pid_t pid) { return sampler_.select_pid(pid); }
+  [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
+
+  Result<> start();
+
+  // Readable when on_readable() has work to do.  CPUs that come online later are heard at each
+  // tick.
+  [[nodiscard]] std::vector<int> fds() const;
+  Result<> on_readable();
+
+  // Every tick_interval(): joins counts with frames and hands them to the resolver.
+  [[nodiscard]] std::chrono::milliseconds tick_interval() const {
+    return sampler_.drain_interval();
+  }
+  Result<> tick();
+  // About once a second: CPUs that came or went, processes that are gone.
+  Result<> housekeep();
+
+  [[nodiscard]] Result<cpu_stats> stats() const { return sampler_.stats(); }
+  [[nodiscard]] const MappingFeeder::Counters& mapping_counters() const {
+    return follower_.counters();
+  }
+
+  // Ends sampling; nothing is counted after it.
+  Result<> stop();
+  // Waits for the names, after stop().
+  Result<Recording> finish();
+
+ private:
+  Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream);
+  void hear_processes();
+  void on_record(const ProcessRecord& record);
+  void take_stack(const CountedStack& stack, std::uint64_t now_ns);
+  void note(const MapRecord& record);
+
+  SamplingEvent event_;
+  ProcessStream stream_;  // heard from before the first sample
+  ProcessTable processes_;
+  Locator locator_;
+  Resolver resolver_;
+  CpuSampler sampler_;
+  MappingFollower follower_;  // writes into the sampler's maps
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point end_;
+};
+
+}  // namespace waggle

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/samplers/cpu_sampler.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <utility>
+
+#include "bpf/abi/frame.h"
+#include "bpf/abi/select.h"
+#include "skel/cpu_sampler.skel.h"
+#include "userspace/attach/bpf_handles.h"
+#include "userspace/attach/grace_period.h"
+#include "userspace/attach/libbpf_log.h"
+#include "userspace/attach/map_bytes.h"
+#include "userspace/attach/pin_directory.h"
+#include "userspace/samplers/cpu_events.h"
+#include "userspace/samplers/stack_store.h"
+
+namespace waggle {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint32_t kMaxRings = 32;
+constexpr std::uint64_t kUsualStackBytes = 1024;
+constexpr std::uint64_t kMinRingBytes = std::uint64_t{64} << 10;
+constexpr std::uint64_t kMaxRingBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMinCounts = 1024;
+constexpr std::uint64_t kMaxCounts = 65536;
+
+// Counts that one interval can fill, if every sample is a stack of its own: with room for a late
+// drain.
+std::uint64_t count_capacity(int frequency, std::uint32_t cpu_count) {
+  const std::uint64_t a_second = static_cast<std::uint64_t>(frequency) * cpu_count;
+  return std::clamp(std::bit_ceil(a_second + a_second / 2), kMinCounts, kMaxCounts);
+}
+
+milliseconds interval_for(int frequency, std::uint32_t cpu_count) {
+  const std::uint64_t a_second = static_cast<std::uint64_t>(frequency) * cpu_count;
+  const std::uint64_t ms = count_capacity(frequency, cpu_count) * 2 * 1000 / (a_second * 3);
+  return milliseconds(std::clamp<std::uint64_t>(ms, 20, 1000));
+}
+
+// A second of usual stacks for the CPUs that share a ring; user space is woken when half of it is
+// full.
+std::uint32_t ring_bytes_for(const CpuSamplerOptions& options, std::uint32_t cpus_per_ring) {
+  if (options.ring_bytes != 0) {
+    return static_cast<std::uint32_t>(options.ring_bytes);
+  }
+  const std::uint64_t a_second =
+      static_cast<std::uint64_t>(options.frequency) * cpus_per_ring * kUsualStackBytes;
+  return static_cast<std::uint32_t>(
+      std::clamp(std::bit_ceil(a_second), kMinRingBytes, kMaxRingBytes));
+}
+
+Errc code_of_load_error(int error) {
+  return error == -EPERM || error == -EACCES ? Errc::permission : Errc::unsupported;
+}
+
+}  // namespace
+
+namespace {
+
+// What came through the rings.
+struct Received {
+  std::array<StackStore, 2> stacks;  // by the low bit of the generation, as the count tables
+  std::vector<CpuSampler::Unplaced> unplaced;  // processes of stacks that had frames without a file
+};
+
+}  // namespace
+
+// Destroyed from the bottom up: pins, events (links), the reader of the rings, then the programs.
+struct CpuSampler::State {
+  CpuSamplerOptions options;
+  std::uint32_t cpu_count = 0;  // possible ones: what the kernel sizes its own tables by
+  Skeleton<cpu_sampler_bpf> skeleton;
+  std::vector<UniqueFd> rings;
+  Received received;
+  RingBuffer reader;
+  std::optional<CpuEvents> events;
+  BpfLink fork_link;
+  BpfLink exit_link;
+  std::optional<PinDirectory> pins;
+
+  [[nodiscard]] int counts_fd(std::uint32_t generation) const {
+    return bpf_map__fd((generation & 1) != 0 ? skeleton->maps.cpu_counts_1
+                                             : skeleton->maps.cpu_counts_0);
+  }
+};
+
+namespace {
+
+bool is_address(std::uint64_t frame) {
+  return frame_kind_of(frame) == FRAME_USER;
+}
+
+// Called by libbpf for each record.  What is malformed could only come from a bug of ours: it is
+// dropped, and its counts show up as "[lost stack]".
+int keep_stack(void* context, void* data, std::size_t size) {
+  auto& received = *static_cast<Received*>(context);
+  if (size < sizeof(cpu_stack)) {
+    return 0;
+  }
+  const auto* head = static_cast<const cpu_stack*>(data);
+  const auto* frames = reinterpret_cast<const std::uint64_t*>(head + 1);
+  const std::size_t room = (size - sizeof(cpu_stack)) / sizeof(std::uint64_t);
+  if (head->frame_count > room) {
+    return 0;
+  }
+  const std::span<const std::uint64_t> stack(frames, head->frame_count);
+  received.stacks[head->generation & 1].put(head->stack_id, head->time_ns, stack);
+  if (std::ranges::any_of(stack, is_address)) {
+    received.unplaced.push_back({.process = head->process, .time_ns = head->time_ns});
+  }
+  return 0;
+}
+
+void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
+               std::uint32_t cpu_count) {
+  const std::uint32_t ring_count = std::min(cpu_count, kMaxRings);
+  auto& config = skeleton.rodata->cpu_config;
+  config.self_tgid = options.skips_itself ? static_cast<std::uint32_t>(::getpid()) : 0;
+  config.is_pid_filtered = options.is_pid_filtered ? 1 : 0;
+  config.is_thread_counted = options.counts_threads ? 1 : 0;
+  config.ring_count = ring_count;
+  config.ring_bytes = ring_bytes_for(options, (cpu_count + ring_count - 1) / ring_count);
+
+  const auto capacity = static_cast<std::uint32_t>(count_capacity(options.frequency, cpu_count));
+  bpf_map__set_max_entries(skeleton.maps.cpu_counts_0, capacity);
+  bpf_map__set_max_entries(skeleton.maps.cpu_counts_1, capacity);
+  bpf_map__set_max_entries(skeleton.maps.cpu_stacks, ring_count);
+  bpf_map__set_max_entries(skeleton.maps.sel_pids,
+                           options.is_pid_filtered ? std::uint32_t{SEL_MAX_PIDS} : 1);
+  bpf_map__set_max_entries(skeleton.maps.proc_mappings, options.max_processes);
+  bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
+  bpf_program__set_autoload(skeleton.progs.cpu_on_exit, options.is_pid_filtered);
+}
+
+}  // namespace
+
+CpuSampler::CpuSampler(std::unique_ptr<State> state) : state_(std::move(state)) {}
+CpuSampler::CpuSampler(CpuSampler&&) noexcept = default;
+CpuSampler& CpuSampler::operator=(CpuSampler&&) noexcept = default;
+CpuSampler::~CpuSampler() = default;
+
+Result<CpuSampler> CpuSampler::load(const CpuSamplerOptions& options) {
+  const LibbpfLog log;
+  const int possible = libbpf_num_possible_cpus();
+  if (possible <= 0) {
+    return fail_errno("count the possible CPUs", -possible);
+  }
+  auto state = std::make_unique<State>();
+  state->options = options;
+  state->cpu_count = static_cast<std::uint32_t>(possible);
+  state->skeleton.reset(cpu_sampler_bpf::open(nullptr));
+  if (!state->skeleton) {
+    return fail_errno("open cpu_sampler: " + log.last_lines(), errno);
+  }
+  configure(*state->skeleton, options, state->cpu_count);
+  if (const int error = cpu_sampler_bpf::load(state->skeleton.get()); error != 0) {
+    return fail(code_of_load_error(error),
+                fmt::format("load cpu_sampler: {} ({})", fail_errno("bpf", -error).error().what,
+                            log.last_lines()));
+  }
+  CpuSampler sampler(std::move(state));
+  TRY(sampler.load_rings());
+  return sampler;
+}
+
+Result<> CpuSampler::load_rings() {
+  const auto& config = state_->skeleton->rodata->cpu_config;
+  const int outer = bpf_map__fd(state_->skeleton->maps.cpu_stacks);
+  for (std::uint32_t i = 0; i < config.ring_count; ++i) {
+    UniqueFd ring = TRY(create_map(BPF_MAP_TYPE_RINGBUF, "cpu_ring", 0, 0, config.ring_bytes));
+    const int fd = ring.get();
+    if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY) != 0) {
+      return fail_errno("put a ring into cpu_stacks", errno);
+    }
+    if (!state_->reader) {
+      state_->reader.reset(ring_buffer__new(fd, keep_stack, &state_->received, nullptr));
+    } else if (ring_buffer__add(state_->reader.get(), fd, keep_stack, &state_->received) != 0) {
+      return fail_errno("read a ring of cpu_stacks", errno);
+    }
+    if (!state_->reader) {
+      return fail_errno("read a ring of cpu_stacks", errno);
+    }
+    state_->rings.push_back(std::move(ring));
+  }
+  return {};
+}
+
+Result<> CpuSampler::select_pid(pid_t pid) {
+  const auto key = static_cast<std::uint32_t>(pid);
+  const std::uint32_t flags = state_->options.follows_children ? SEL_CHILDREN : SEL_ONLY;
+  const int map = bpf_map__fd(state_->skeleton->maps.sel_pids);
+  if (bpf_map_update_elem(map, &key, &flags, BPF_ANY) != 0) {
+    return fail_errno(fmt::format("select process {}", pid), errno);
+  }
+  return {};
+}
+
+std::size_t CpuSampler::selected_count() const {
+  const int map = bpf_map__fd(state_->skeleton->maps.sel_pids);
+  std::size_t count = 0;
+  std::uint32_t key = 0;
+  const void* previous = nullptr;
+  while (count < SEL_MAX_PIDS && bpf_map_get_next_key(map, previous, &key) == 0) {
+    previous = &key;
+    ++count;
+  }
+  return count;
+}
+
+Result<> CpuSampler::start(const SamplingEvent& event) {
+  const auto& programs = state_->skeleton->progs;
+  if (state_->options.is_pid_filtered) {
+    state_->exit_link = TRY(attach(programs.cpu_on_exit));
+  }
+  if (state_->options.follows_children) {
+    state_->fork_link = TRY(attach(programs.cpu_on_fork));
+  }
+  state_->events.emplace(event, state_->options.frequency);
+  return state_->events->start(programs.cpu_on_tick);
+}
+
+int CpuSampler::poll_fd() const {
+  return ring_buffer__epoll_fd(state_->reader.get());
+}
+
+Result<> CpuSampler::consume() {
+  const int count = ring_buffer__consume(state_->reader.get());
+  if (count < 0) {
+    return fail_errno("consume cpu_stacks", -count);
+  }
+  return {};
+}
+
+std::vector<CpuSampler::Unplaced> CpuSampler::take_unplaced() {
+  return std::exchange(state_->received.unplaced, {});
+}
+
+Result<> CpuSampler::end_generation() {
+  volatile std::uint32_t& generation = state_->skeleton->bss->cpu_generation;
+  generation = generation + 1;
+  return wait_for_running_programs();  // those that read the old value still count into its table
+}
+
+Result<> CpuSampler::drain(const CountedStackSink& sink) {
+  TRY(end_generation());
+  return read_ended(sink);
+}
+
+Result<> CpuSampler::read_ended(const CountedStackSink& sink) {
+  TRY(consume());
+  const std::uint32_t generation = state_->skeleton->bss->cpu_generation - 1;
+  const int map = state_->counts_fd(generation);
+  StackStore& stacks = state_->received.stacks[generation & 1];
+  const std::uint32_t capacity = bpf_map__max_entries(state_->skeleton->maps.cpu_counts_0);
+  std::vector<cpu_count_key> keys(capacity);
+  std::vector<std::uint64_t> counts(capacity);
+  std::uint32_t next_batch = 0;
+  bool is_first = true;
+  for (;;) {
+    std::uint32_t count = capacity;
+    const int error =
+        bpf_map_lookup_and_delete_batch(map, is_first ? nullptr : &next_batch, &next_batch,
+                                        keys.data(), counts.data(), &count, nullptr);
+    if (error != 0 && error != -ENOENT) {
+      return fail_errno("read cpu_counts", -error);
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const StackStore::Stack stack = stacks.find(keys[i].stack_id);
+      sink({.key = keys[i], .count = counts[i], .time_ns = stack.time_ns, .frames = stack.frames});
+    }
+    if (error == -ENOENT) {
+      break;  // that was the last bucket
+    }
+    is_first = false;
+  }
+  stacks.clear();
+  return {};
+}
+
+milliseconds CpuSampler::drain_interval() const {
+  return interval_for(state_->options.frequency, state_->cpu_count);
+}
+
+Result<> CpuSampler::refresh_cpus() {
+  return state_->events->refresh();
+}
+
+void CpuSampler::stop() {
+  state_->events->stop();
+  state_->fork_link.reset();
+  state_->exit_link.reset();
+}
+
+Result<cpu_stats> CpuSampler::stats() const {
+  constexpr std::size_t kCounters = sizeof(cpu_stats) / sizeof(std::uint64_t);
+  using Counters = std::array<std::uint64_t, kCounters>;
+  std::vector<Counters> per_cpu(state_->cpu_count);
+  const std::uint32_t key = 0;
+  const int map = bpf_map__fd(state_->skeleton->maps.cpu_stats);
+  if (bpf_map_lookup_elem(map, &key, per_cpu.data()) != 0) {
+    return fail_errno("read cpu_stats", errno);
+  }
+  Counters sums{};
+  for (const Counters& counters : per_cpu) {
+    std::ranges::transform(sums, counters, sums.begin(), std::plus<>());
+  }
+  return std::bit_cast<cpu_stats>(sums);
+}
+
+std::uint64_t CpuSampler::withheld(const cpu_stats& stats) const {
+  return state_->events ? state_->events->withheld(stats.ticks, stats.ticks_period) : 0;
+}
+
+std::uint64_t CpuSampler::map_bytes() const {
+  std::uint64_t sum = 0;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, state_->skeleton->obj) {
+    sum += waggle::map_bytes(bpf_map__fd(map)).value_or(0);
+  }
+  for (const UniqueFd& ring : state_->rings) {
+    sum += waggle::map_bytes(ring.get()).value_or(0);
+  }
+  return sum;
+}
+
+int CpuSampler::mappings_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.proc_mappings);
+}
+
+int CpuSampler::nodes_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.proc_nodes);
+}
+
+Result<> CpuSampler::pin(const std::string& directory) {
+  state_->pins.emplace(TRY(PinDirectory::open(directory)));
+  return state_->pins->pin(state_->skeleton->obj);
+}
+
+std::vector<CpuSampler::LoadedProgram> CpuSampler::programs() const {
+  std::vector<LoadedProgram> loaded;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, state_->skeleton->obj) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    if (bpf_program__fd(program) < 0 ||
+        bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) {
+      continue;  // not loaded: see configure()
+    }
+    loaded.push_back({.name = bpf_program__name(program),
+                      .id = info.id,
+                      .verified_instructions = info.verified_insns,
+                      .run_count = info.run_cnt,
+                      .run_time_ns = info.run_time_ns});
+  }
+  return loaded;
+}
+
+}  // namespace waggle

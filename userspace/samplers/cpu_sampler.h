@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Owner of the CPU sampler: loads bpf/cpu_sampler.bpf.c, runs it on every CPU, and hands out what
+// it counted.  Not for names: frames leave here as the kernel wrote them (bpf/abi/frame.h).
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "bpf/abi/cpu_sampler.h"
+#include "bpf/abi/stats.h"
+#include "userspace/attach/sampling_event.h"
+
+namespace waggle {
+
+struct CpuSamplerOptions {
+  int frequency = 99;                  // samples a second for each CPU
+  bool is_pid_filtered = false;        // only what select_pid() names
+  bool follows_children = false;       // and what those fork from then on
+  bool counts_threads = false;         // one count for each thread
+  std::size_t ring_bytes = 0;          // of each ring, a power of two; 0: chosen by frequency
+  std::uint32_t max_processes = 4096;  // whose mappings the kernel side can know
+  bool skips_itself = true;            // this process is never sampled
+};
+
+// One line of the count table.  Views are valid during the call that hands it out.
+struct CountedStack {
+  const cpu_count_key& key;
+  std::uint64_t count;
+  std::uint64_t time_ns;                  // CLOCK_MONOTONIC of the first sample; 0 without frames
+  std::span<const std::uint64_t> frames;  // leaf first; empty: the frames were lost
+};
+using CountedStackSink = std::function<void(const CountedStack&)>;
+
+// Single-threaded.  load() and start() may be slow (verifier); drain() waits one RCU grace period.
+class CpuSampler {
+ public:
+  // Loads programs and maps; nothing runs yet.  Errc::permission or unsupported when the kernel
+  // refuses: the text has libbpf's last words.
+  static Result<CpuSampler> load(const CpuSamplerOptions& options);
+
+  CpuSampler(CpuSampler&&) noexcept;
+  CpuSampler& operator=(CpuSampler&&) noexcept;
+  CpuSampler(const CpuSampler&) = delete;
+  CpuSampler& operator=(const CpuSampler&) = delete;
+  ~CpuSampler();
+
+  // Adds a process to the selection (is_pid_filtered), before or while sampling.
+  Result<> select_pid(pid_t pid);
+  // How many processes are selected now: those that end are removed by the kernel side.
+  [[nodiscard]] std::size_t selected_count() const;
+
+  Result<> start(const SamplingEvent& event);
+
+  // Readable when a ring is half full, or when a process was met that the kernel side does not
+  // know: then call consume().
+  [[nodiscard]] int poll_fd() const;
+  // Takes new stacks out of the rings.
+  Result<> consume();
+  // The processes of those stacks that had frames outside proc_mappings, since the last call.
+  struct Unplaced {
+    process_id process;
+    std::uint64_t time_ns;  // CLOCK_MONOTONIC, of the sample
+  };
+  std::vector<Unplaced> take_unplaced();
+  // Ends the current generation: when it returns, no sample counts into it any more.  What its
+  // samples depend on has happened by then.
+  Result<> end_generation();
+  // Hands out all that the ended generation counted.
+  Result<> read_ended(const CountedStackSink& sink);
+  // Both.
+  Result<> drain(const CountedStackSink& sink);
+  // How often to call drain(), so that the count table never fills.
+  [[nodiscard]] std::chrono::milliseconds drain_interval() const;
+  // Follows CPUs as they come and go.  Call it about once a second.
+  Result<> refresh_cpus();
+  // Ends sampling.  Two generations are left to drain.
+  void stop();
+
+  // Sums over all CPUs.
+  [[nodiscard]] Result<cpu_stats> stats() const;
+  // Estimate, after stop(): see CpuEvents::withheld().
+  [[nodiscard]] std::uint64_t withheld(const cpu_stats& stats) const;
+  // Memory of all maps and rings, in bytes.
+  [[nodiscard]] std::uint64_t map_bytes() const;
+
+  // For MappingFeeder: the descriptors of proc_mappings and proc_nodes.
+  [[nodiscard]] int mappings_fd() const;
+  [[nodiscard]] int nodes_fd() const;
+
+  // Under readable names in `directory`, until destruction.
+  Result<> pin(const std::string& directory);
+
+  struct LoadedProgram {
+    std::string name;
+    std::uint32_t id;
+    std::uint32_t verified_instructions;  // 0 before 5.16
+    std::uint64_t run_count;              // with kernel.bpf_stats_enabled
+    std::uint64_t run_time_ns;
+  };
+  [[nodiscard]] std::vector<LoadedProgram> programs() const;
+
+ private:
+  struct State;
+  explicit CpuSampler(std::unique_ptr<State> state);
+  Result<> load_rings();
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace waggle
