@@ -45,6 +45,25 @@ class Gate {
   std::array<int, 2> fds_{};
 };
 
+// Kills a child and waits for it, at the latest when the test is over.
+class ChildEnd {
+ public:
+  explicit ChildEnd(pid_t child) : child_(child) {}
+  ChildEnd(const ChildEnd&) = delete;
+  ChildEnd& operator=(const ChildEnd&) = delete;
+  ~ChildEnd() { now(); }
+  void now() {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      CHECK(::waitpid(child_, nullptr, 0) == child_);
+      child_ = 0;
+    }
+  }
+
+ private:
+  pid_t child_;
+};
+
 class LiveProcessTableTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -61,11 +80,12 @@ class LiveProcessTableTest : public testing::Test {
     stream_->drain([&](const ProcessRecord& record) { table_.apply(record); });
   }
 
-  // What a sampler would say of a process now: its start to the tick, which is all /proc has.
+  // What a sampler would say of a process now.  /proc has its start to the tick only: the beginning
+  // of that tick is never after the fork, as the middle of it can be.
   static process_id id_of(pid_t pid, std::uint32_t exec_id) {
     const auto stat = ProcFs().read_stat(static_cast<std::uint32_t>(pid));
     CHECK(stat);
-    return {static_cast<std::uint32_t>(pid), exec_id, stat->start_ticks * kTickNs + kTickNs / 2};
+    return {static_cast<std::uint32_t>(pid), exec_id, stat->start_ticks * kTickNs};
   }
 
   FoundMapping find(const process_id& id, const void* address) {
@@ -150,6 +170,7 @@ TEST_F(LiveProcessTableTest, follows_fork_and_exec) {
     ::execl("/bin/sleep", "sleep", "60", nullptr);
     ::_exit(1);
   }
+  ChildEnd child_end(child);
   const process_id before = id_of(child, 1);
   EXPECT_THAT(path(before, reinterpret_cast<void*>(&parse_maps)), EndsWith("kernel_process_test"));
   EXPECT_EQ(table_.find_exec_name(before, now_ns()), "kernel_process_");
@@ -173,8 +194,7 @@ TEST_F(LiveProcessTableTest, follows_fork_and_exec) {
               found.end == entry.end && found.file->path == entry.path;
   }));
   EXPECT_GE(agreed, 4U);  // sleep, libc, ld.so, vdso; not vsyscall, which is nobody's
-  ::kill(child, SIGKILL);
-  CHECK(::waitpid(child, nullptr, 0) == child);
+  child_end.now();
   drain();
   EXPECT_FALSE(table_.find_live(after, now_ns()));
   EXPECT_EQ(table_.find_exec_name(after, now_ns()), "sleep");  // a late sample
