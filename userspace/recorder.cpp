@@ -58,6 +58,7 @@ std::vector<int> Recorder::fds() const {
 void Recorder::hear_processes() {
   stream_.drain([this](const ProcessRecord& record) { on_record(record); });
   follower_.catch_up();
+  resolver_.read(locator_.take_opened());
 }
 
 void Recorder::on_record(const ProcessRecord& record) {
@@ -76,6 +77,8 @@ void Recorder::note(const MapRecord& record) {
                         .path = record.path,
                         .dev = ::makedev(record.device_major, record.device_minor),
                         .inode = record.inode,
+                        .inode_generation = record.inode_generation,
+                        .mapped_ns = record.time_ns,
                         .time_ns = record.time_ns});
   } else if (region_name(record.path).empty()) {
     locator_.note_generated_code(record.pid);

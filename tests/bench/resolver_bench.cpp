@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
@@ -62,7 +63,7 @@ std::vector<std::uint64_t> offsets_in_functions(const Module& module, std::uint6
 }
 
 // Stacks of one process in one file.
-LocatedBatch batch_of(const ExecutableFileRef& file, const std::vector<std::uint64_t>& offsets) {
+LocatedBatch batch_of(const LocatedFile& file, const std::vector<std::uint64_t>& offsets) {
   LocatedBatch batch;
   batch.files.push_back(file);
   for (const std::uint64_t offset : offsets) {
@@ -113,8 +114,9 @@ int run(const std::string& path, std::size_t count) {
   const std::size_t used = offsets.size() / kFramesPerStack * kFramesPerStack;
   CHECK(used != 0);
   const FileIdentity identity = identify(fd.get()).value();
-  const auto file = std::make_shared<const ExecutableFile>(ExecutableFile{
-      .id = 1, .identity = identity, .is_elf = true, .name = "bench", .fd = std::move(fd)});
+  const LocatedFile file{.file = std::make_shared<const ExecutableFile>(ExecutableFile{
+                             .id = 1, .identity = identity, .is_elf = true, .name = "bench"}),
+                         .place = {.pid = ::getpid(), .area = "", .path = path}};
   const LocatedBatch batch = batch_of(file, offsets);
   const LocatedBatch first_stack =
       batch_of(file, {offsets.begin(), offsets.begin() + kFramesPerStack});

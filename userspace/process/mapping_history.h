@@ -22,6 +22,9 @@ struct CodeMapping {
   std::uint64_t from_ns = 0, to_ns = kForever;
   MappedFileRef file;
   bool is_from_proc = false;
+
+  // When the mapping was made, CLOCK_MONOTONIC; 0: unknown.
+  [[nodiscard]] std::uint64_t mapped_ns() const { return is_from_proc ? 0 : from_ns; }
 };
 
 // Both continue each other: one file at one bias, or both without a file.

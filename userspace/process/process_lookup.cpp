@@ -74,8 +74,8 @@ FoundMapping ProcessTable::find_mapping(const process_id& id, std::uint64_t time
     return answer;
   }
   process->read_pause_ns = 0;
-  return {LookupState::found,   mapping->start, mapping->end,
-          mapping->file_offset, mapping->file,  image->from_ns};
+  return {LookupState::found, mapping->start,       mapping->end,  mapping->file_offset,
+          mapping->file,      mapping->mapped_ns(), image->from_ns};
 }
 
 std::optional<std::string_view> ProcessTable::find_exec_name(const process_id& id,

@@ -56,6 +56,7 @@ struct FoundMapping {
   LookupState state = LookupState::unknown_process;
   std::uint64_t start = 0, end = 0, file_offset = 0;
   MappedFileRef file;                  // set when found
+  std::uint64_t mapped_ns = 0;         // CLOCK_MONOTONIC; 0: unknown
   std::uint64_t program_since_ns = 0;  // CLOCK_MONOTONIC; 0: before the stream
 };
 

@@ -43,10 +43,15 @@ struct Region {
   auto operator<=>(const Region&) const = default;
 };
 
+struct LocatedFile {
+  ExecutableFileRef file;
+  FilePlace place;  // should it have to be opened
+};
+
 struct LocatedBatch {
   std::vector<LocatedStack> stacks;
   std::vector<LocatedFrame> frames;
-  std::vector<ExecutableFileRef> files;
+  std::vector<LocatedFile> files;
   std::vector<Region> regions;
 };
 

@@ -3,6 +3,7 @@
 
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -67,6 +68,8 @@ Locator::Place Locator::find_place(const process_id& process, std::uint64_t time
                            .path = mapped.path,
                            .dev = ::makedev(identity.device_major, identity.device_minor),
                            .inode = identity.inode,
+                           .inode_generation = 0,
+                           .mapped_ns = mapping.mapped_ns,
                            .time_ns = time_ns});
   if (file && (*file)->is_elf) {
     place.source = FrameSource::file;
@@ -92,7 +95,7 @@ std::uint32_t Locator::file_index(const ExecutableFileRef& file) {
   const auto next = static_cast<std::uint32_t>(batch_.files.size());
   const auto [known, is_new] = file_indexes_.try_emplace(file.get(), next);
   if (is_new) {
-    batch_.files.push_back(file);
+    batch_.files.push_back({.file = file, .place = files_.find_place(*file)});
   }
   return known->second;
 }
@@ -138,12 +141,14 @@ LocatedFrame Locator::locate_user(const process_id& process, std::uint64_t time_
 std::optional<Locator::Executable> Locator::find_executable(const process_id& process,
                                                             std::uint64_t time_ns,
                                                             const CodeMapping& mapping) {
-  const Place& place = place_of(process, time_ns,
+  // It may have been made after the sample that asks for all of the process' mappings.
+  const Place& place = place_of(process, std::max(time_ns, mapping.mapped_ns()),
                                 {.state = LookupState::found,
                                  .start = mapping.start,
                                  .end = mapping.end,
                                  .file_offset = mapping.file_offset,
-                                 .file = mapping.file});
+                                 .file = mapping.file,
+                                 .mapped_ns = mapping.mapped_ns()});
   if (place.source == FrameSource::vdso) {
     return Executable{.id = kVdsoId, .file = nullptr};
   }

@@ -32,9 +32,11 @@ class Locator {
   void add(const cpu_count_key& key, std::uint64_t count, std::uint64_t time_ns,
            std::span<const std::uint64_t> frames);
 
-  // Executable memory that was just made: its file, or what names its code, is opened while the
+  // Executable memory that was just made: its file, or what names its code, is found while the
   // process lives.
   void note_file(const FileMapping& mapping) { files_.note(mapping); }
+  // Files whose names the resolver should read at once.
+  std::vector<OpenedFile> take_opened() { return files_.take_opened(); }
   void note_generated_code(std::uint32_t pid) { perf_maps_.note(pid); }
 
   // How a native frame of the kernel side names a mapping's file.

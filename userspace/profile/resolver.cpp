@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/profile/resolver.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <functional>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -48,14 +48,6 @@ std::string name_in_module(const Module& module, std::string_view place, std::ui
   return name ? std::string(*name) : nameless(place, *address);
 }
 
-Result<UniqueFd> duplicate(const UniqueFd& fd) {
-  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy.is_open()) {
-    return fail_errno("duplicate the descriptor of a mapped file", errno);
-  }
-  return copy;
-}
-
 }  // namespace
 
 FrameNamer::FrameNamer(std::size_t module_cache_bytes)
@@ -87,7 +79,7 @@ Profile::NameId FrameNamer::name_of(const LocatedFrame& frame, const LocatedBatc
     return profile.intern(text_of(frame, batch));  // JIT code changes its names
   }
   const std::uint64_t id =
-      frame.source == FrameSource::file ? batch.files[frame.index]->id : frame.index;
+      frame.source == FrameSource::file ? batch.files[frame.index].file->id : frame.index;
   const FrameKey key{.space = static_cast<std::uint64_t>(frame.source) << 32 | id,
                      .address = frame.address};
   if (const auto known = names_.find(key); known != names_.end()) {
@@ -104,7 +96,7 @@ Profile::NameId FrameNamer::name_of(const LocatedFrame& frame, const LocatedBatc
 std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& batch) {
   switch (frame.source) {
     case FrameSource::file:
-      return text_in_file(*batch.files[frame.index], frame.address);
+      return text_in_file(batch.files[frame.index], frame.address);
     case FrameSource::vdso:
       return vdso_ ? name_in_module(*vdso_, kVdso, frame.address) : nameless(kVdso, frame.address);
     case FrameSource::region:
@@ -126,8 +118,15 @@ std::string FrameNamer::text_in_region(const Region& region, std::uint64_t addre
   return nameless(region.name, address - region.base);
 }
 
-std::string FrameNamer::text_in_file(const ExecutableFile& file, std::uint64_t offset) {
-  const auto module = modules_.get(file.identity, [&] { return duplicate(file.fd); });
+void FrameNamer::read(OpenedFile opened) {
+  // Kept, with its reason, when it fails.
+  (void)modules_.get(opened.file->identity, [&] { return std::move(opened.fd); });
+}
+
+std::string FrameNamer::text_in_file(const LocatedFile& located, std::uint64_t offset) {
+  const ExecutableFile& file = *located.file;
+  const auto module =
+      modules_.get(file.identity, [&] { return open_again(located.place, file.identity); });
   return module ? name_in_module(**module, file.name, offset) : nameless(file.name, offset);
 }
 
@@ -156,6 +155,16 @@ Resolver::~Resolver() {
   const std::scoped_lock lock(mutex_);
   is_finishing_ = true;
   queue_.clear();
+  unread_.clear();
+  changed_.notify_all();
+}
+
+void Resolver::read(std::vector<OpenedFile> files) {
+  if (files.empty()) {
+    return;
+  }
+  const std::scoped_lock lock(mutex_);
+  std::ranges::move(files, std::back_inserter(unread_));
   changed_.notify_all();
 }
 
@@ -166,9 +175,14 @@ void Resolver::push(LocatedBatch batch) {
   changed_.notify_all();
 }
 
-std::optional<LocatedBatch> Resolver::next_batch() {
+std::optional<Resolver::Work> Resolver::next_work() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !queue_.empty() || is_finishing_; });
+  changed_.wait(lock, [this] { return !unread_.empty() || !queue_.empty() || is_finishing_; });
+  if (!unread_.empty()) {
+    OpenedFile file = std::move(unread_.front());
+    unread_.pop_front();
+    return file;
+  }
   if (queue_.empty()) {
     return std::nullopt;
   }
@@ -179,8 +193,12 @@ std::optional<LocatedBatch> Resolver::next_batch() {
 }
 
 void Resolver::run() {
-  while (const std::optional<LocatedBatch> batch = next_batch()) {
-    namer_.add(*batch, profile_);
+  while (std::optional<Work> work = next_work()) {
+    if (auto* file = std::get_if<OpenedFile>(&*work)) {
+      namer_.read(std::move(*file));
+    } else {
+      namer_.add(std::get<LocatedBatch>(*work), profile_);
+    }
   }
 }
 

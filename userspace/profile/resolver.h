@@ -14,6 +14,8 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <variant>
+#include <vector>
 
 #include "base/result.h"
 #include "symbolizer/kernel_symbols.h"
@@ -29,6 +31,9 @@ namespace waggle {
 class FrameNamer {
  public:
   explicit FrameNamer(std::size_t module_cache_bytes);
+
+  // Reads the names of a file, so that it can be closed.
+  void read(OpenedFile opened);
 
   // Adds every stack of the batch.
   void add(const LocatedBatch& batch, Profile& profile);
@@ -49,7 +54,7 @@ class FrameNamer {
   Profile::NameId name_of(const LocatedFrame& frame, const LocatedBatch& batch, Profile& profile);
   std::string text_of(const LocatedFrame& frame, const LocatedBatch& batch);
   std::string text_in_region(const Region& region, std::uint64_t address);
-  std::string text_in_file(const ExecutableFile& file, std::uint64_t offset);
+  std::string text_in_file(const LocatedFile& located, std::uint64_t offset);
   std::string text_in_kernel(std::uint64_t address);
   const KernelSymbols* kernel_symbols();
 
@@ -69,6 +74,9 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
+  // Reads the names of these files before all that is in the queue.  Does not wait.
+  void read(std::vector<OpenedFile> files);
+
   // Waits while kMaxQueued batches are in the queue: memory stays bounded, and what the kernel side
   // cannot keep meanwhile it counts as lost.
   void push(LocatedBatch batch);
@@ -81,14 +89,17 @@ class Resolver {
   Resolved finish();
 
  private:
+  using Work = std::variant<LocatedBatch, OpenedFile>;
+
   void run();
-  std::optional<LocatedBatch> next_batch();
+  std::optional<Work> next_work();
 
   FrameNamer namer_;  // the thread's alone until finish()
   Profile profile_;   // likewise
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<LocatedBatch> queue_;  // guarded by mutex_
+  std::deque<OpenedFile> unread_;   // guarded by mutex_; before the queue: each is open
   bool is_finishing_ = false;       // guarded by mutex_
   std::jthread thread_;             // last: it uses all of the above
 };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of code in files: of every form, deleted, replaced, forged.
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,25 +15,44 @@
 #include <memory>
 
 #include "base/unique_c.h"
+#include "bpf/abi/process.h"
 #include "tests/e2e/names/names.h"
-#include "tests/process_facts.h"
 
 namespace waggle {
 namespace {
 
 constexpr const char* kRecursion = ";main;recurse;recurse;recurse;burn";
 
-// Until waggle has met code of that file.
-void wait_until_open(const WaggleRun& run, const std::string& path) {
-  for (int i = 0; i < 200; ++i) {
-    for (const auto& [fd, target] : open_descriptors(run.pid())) {
-      if (target == path) {
-        return;
-      }
+// Whether some waggle's kernel side knows the mappings of the process.
+bool is_followed(pid_t pid) {
+  for (__u32 id = 0; ::bpf_map_get_next_id(id, &id) == 0;) {
+    const UniqueFd map(::bpf_map_get_fd_by_id(id));
+    bpf_map_info info{};
+    __u32 size = sizeof(info);
+    if (!map.is_open() || ::bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0 ||
+        std::string_view(info.name) != "proc_mappings") {
+      continue;
     }
+    process_id key{};
+    const process_id* previous = nullptr;
+    while (::bpf_map_get_next_key(map.get(), previous, &key) == 0) {
+      if (key.tgid == static_cast<__u32>(pid)) {
+        return true;
+      }
+      previous = &key;
+    }
+  }
+  return false;
+}
+
+// Until waggle has named samples of the process: its mappings are followed from the first one on,
+// and the names are read within a tick of 100 ms.
+void wait_until_named(pid_t pid) {
+  for (int i = 0; i < 200 && !is_followed(pid); ++i) {
     ::usleep(20'000);
   }
-  FAIL() << path << " was never opened";
+  ASSERT_TRUE(is_followed(pid));
+  ::usleep(500'000);
 }
 
 class FormOfProgram : public testing::TestWithParam<std::string> {};
@@ -91,7 +112,7 @@ TEST(DeletedProgram, keeps_its_names_while_it_is_recorded) {
   const Copy copy("recursion_pie", "deleted");
   const TestProgram running({copy.path(), "3"});
   WaggleRun run({"record", "-d", "3", "-o", "-", "-p", std::to_string(running.pid())});
-  wait_until_open(run, copy.path());
+  wait_until_named(running.pid());
   copy.unlink();
   const CollapsedFile file = profile_of(run.wait());
   ASSERT_GT(file.count_of("deleted"), 50U);
@@ -108,6 +129,24 @@ TEST(DeletedProgram, keeps_its_names_in_children_that_live_for_50_ms) {
   ASSERT_GT(file.count_of("exe"), 100U);
   EXPECT_GE(file.share_of("exe", ";main;burn_after_exec;burn"), 0.95) << file.text_of("exe");
   EXPECT_LE(file.share_of("exe", "[unknown"), 0.01) << file.text_of("exe");
+}
+
+TEST(UnmountedFileSystem, is_not_kept_from_it_while_it_is_recorded) {
+  const TempDir place;
+  if (::mount("tmpfs", place.path().c_str(), "tmpfs", 0, "size=8m") != 0) {
+    GTEST_SKIP() << "cannot mount a tmpfs: " << std::strerror(errno);
+  }
+  const std::string copy = place.path() + "/unmounted";
+  std::filesystem::copy_file(program("recursion_pie"), copy);
+  WaggleRun run({"record", "-d", "3", "-F", "199", "-o", "-"});
+  {
+    const TestProgram running({copy, "3"});
+    wait_until_named(running.pid());
+  }
+  EXPECT_EQ(::umount(place.path().c_str()), 0) << std::strerror(errno);
+  const CollapsedFile file = profile_of(run.wait());
+  ASSERT_GT(file.count_of("unmounted"), 50U);
+  EXPECT_GE(file.share_of("unmounted", kRecursion), 0.98) << file.text_of("unmounted");
 }
 
 class PluginTest : public testing::Test {
@@ -139,7 +178,7 @@ TEST_F(PluginTest, keeps_its_names_when_it_was_replaced) {
 
 TEST_F(PluginTest, keeps_its_names_when_it_is_replaced_while_it_is_recorded) {
   WaggleRun run = start_recording(loader_);
-  wait_until_open(run, library_.path());
+  wait_until_named(loader_.pid());
   library_.replace("libplugin_new_work.so");
   expect_only(profile_of(run.wait()), "old_work", "new_work");
 }
@@ -147,7 +186,7 @@ TEST_F(PluginTest, keeps_its_names_when_it_is_replaced_while_it_is_recorded) {
 // Whose names were not read yet has none: what is in the file now says nothing of the samples.
 TEST_F(PluginTest, never_gets_new_names_when_it_is_overwritten_while_it_is_recorded) {
   WaggleRun run = start_recording(loader_);
-  wait_until_open(run, library_.path());
+  wait_until_named(loader_.pid());
   const std::string text = read_file(program("libplugin_new_work.so"), 1 << 20).value();
   const UniqueFd fd = open_file(library_.path(), O_WRONLY).value();
   ASSERT_TRUE(write_all(fd.get(), text));
@@ -162,7 +201,7 @@ TEST_F(PluginTest, never_gets_new_names_when_it_is_overwritten_while_it_is_recor
 
 TEST_F(PluginTest, has_the_new_names_once_it_is_loaded_again) {
   WaggleRun run = start_recording(loader_);
-  wait_until_open(run, library_.path());
+  wait_until_named(loader_.pid());
   library_.replace("libplugin_new_work.so");
   ASSERT_EQ(::kill(loader_.pid(), SIGUSR1), 0);
   ASSERT_EQ(loader_.read_line(), "ready");

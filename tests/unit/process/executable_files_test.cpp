@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -66,6 +67,8 @@ class MappedFixture {
             .path = path_,
             .dev = dev_,
             .inode = inode_,
+            .inode_generation = 0,
+            .mapped_ns = 0,
             .time_ns = time_ns};
   }
 
@@ -84,9 +87,15 @@ class ExecutableFilesTest : public testing::Test {
     CHECK(write_file_atomically(path, std::string(kSize, content)));
     return path;
   }
-  static char content_of(const ExecutableFile& file) {
+  std::string put_elf(const std::string& name, char content) {
+    const std::string path = dir_.path() + "/" + name;
+    CHECK(write_file_atomically(path, "\177ELF" + std::string(kSize - 4, content)));
+    return path;
+  }
+  char content_of(const ExecutableFile& file) const {
+    const UniqueFd fd = open_again(files_.find_place(file), file.identity).value();
     char c = 0;
-    CHECK(::pread(file.fd.get(), &c, 1, 0) == 1);
+    CHECK(::pread(fd.get(), &c, 1, 0) == 1);
     return c;
   }
   static void wait_for_lag() { ::usleep(2 * kFileTimeLagNs / 1000); }
@@ -135,16 +144,70 @@ TEST_F(ExecutableFilesTest, finds_the_file_of_a_part_of_a_mapping) {
   EXPECT_TRUE(files_.open(mapped.at(now_ns(), kPage, kPage)));
 }
 
-TEST_F(ExecutableFilesTest, keeps_a_noted_file_for_when_its_process_is_gone) {
-  const std::string path = put("a", 'a');
-  MappedFixture mapped(path);
+TEST_F(ExecutableFilesTest, has_a_noted_file_read_before_its_process_is_gone) {
+  MappedFixture mapped(put_elf("a", 'a'));
   const FileMapping mapping = mapped.at(now_ns());
   files_.note(mapping);
   mapped.unmap();
-  put("a", 'b');
+  put_elf("a", 'b');
   const auto file = files_.open(mapping);
   ASSERT_TRUE(file) << file.error().what;
-  EXPECT_EQ(content_of(**file), 'a');
+  const std::vector<OpenedFile> opened = files_.take_opened();
+  ASSERT_EQ(opened.size(), 1U);
+  EXPECT_EQ(opened.front().file, *file);
+  EXPECT_EQ(identify(opened.front().fd.get()).value().inode, mapping.inode);
+  EXPECT_FALSE(open_again(files_.find_place(**file), (*file)->identity));
+}
+
+// Nobody can tell whether the number was used again meanwhile; its generation can.
+TEST_F(ExecutableFilesTest, knows_an_inode_of_a_process_that_is_gone_by_its_generation) {
+  MappedFixture mapped(put_elf("a", 'a'));
+  FileMapping mapping = mapped.at(now_ns());
+  mapping.inode_generation = 7;
+  files_.note(mapping);
+  mapped.unmap();
+  put_elf("a", 'b');
+  wait_for_lag();
+  FileMapping later = mapping;
+  later.pid = 999'999'999;
+  later.mapped_ns = later.time_ns = now_ns();
+  for (const std::uint64_t generation : {0U, 8U}) {
+    later.inode_generation = generation;
+    files_.note(later);
+    EXPECT_FALSE(files_.open(later)) << generation;
+  }
+  later.inode_generation = 7;
+  files_.note(later);
+  EXPECT_TRUE(files_.open(later));
+}
+
+TEST_F(ExecutableFilesTest, has_a_deleted_file_read_at_once) {
+  const std::string path = put_elf("a", 'a');
+  const MappedFixture there(put_elf("b", 'b'));
+  const MappedFixture deleted(path);
+  wait_for_lag();
+  std::filesystem::remove(path);
+  ASSERT_TRUE(files_.open(there.at(now_ns())));
+  const auto file = files_.open(deleted.at(now_ns())).value();
+  const std::vector<OpenedFile> opened = files_.take_opened();
+  ASSERT_EQ(opened.size(), 1U);
+  EXPECT_EQ(opened.front().file, file);
+}
+
+TEST_F(ExecutableFilesTest, keeps_no_file_system_from_being_unmounted) {
+  const std::string place = dir_.path() + "/mounted";
+  std::filesystem::create_directory(place);
+  if (::mount("tmpfs", place.c_str(), "tmpfs", 0, "size=1m") != 0) {
+    GTEST_SKIP() << "cannot mount a tmpfs: " << std::strerror(errno);
+  }
+  put_elf("mounted/a", 'a');
+  {
+    const MappedFixture mapped(place + "/a");
+    files_.note(mapped.at(now_ns()));
+    EXPECT_TRUE(files_.open(mapped.at(now_ns())));
+  }
+  EXPECT_EQ(files_.take_opened().size(), 1U);  // read and closed
+  EXPECT_EQ(::umount(place.c_str()), 0) << std::strerror(errno);
 }
 
 TEST_F(ExecutableFilesTest, does_not_take_what_was_mapped_there_later) {
@@ -222,6 +285,8 @@ TEST_F(ExecutableFilesTest, opens_no_special_file_at_the_path) {
                             .path = fifo,
                             .dev = status.st_dev,
                             .inode = status.st_ino,
+                            .inode_generation = 0,
+                            .mapped_ns = 0,
                             .time_ns = now_ns()};
   EXPECT_FALSE(files_.open(mapping));
   // Nobody ever opened it for reading.
@@ -254,7 +319,6 @@ TEST_F(ExecutableFilesTest, finds_a_file_of_an_overlay_under_another_inode) {
     beneath.path = "/beneath/b";
     EXPECT_FALSE(files_.open(beneath));
   }
-  files_ = ExecutableFiles();
   EXPECT_EQ(::umount(merged.c_str()), 0);
 }
 
