@@ -74,7 +74,8 @@ std::string directory_of(const std::string& path) {
 }
 
 // Makes an unnamed file beside the target: the only test that tells for root too, and one that
-// leaves nothing even when we are killed.
+// leaves nothing even when we are killed.  Where the file system has no unnamed files, one that is
+// removed at once.
 Result<> check_output(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
@@ -86,10 +87,17 @@ Result<> check_output(const std::string& path) {
     return {};
   }
   const bool is_unsupported = errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL;
-  if (is_unsupported && ::access(directory.c_str(), W_OK) == 0) {
-    return {};
+  if (!is_unsupported) {
+    return fail_errno(path, errno);
   }
-  return fail_errno(path, errno);
+  const std::string named = fmt::format("{}.tmp.{}", path, ::getpid());
+  const UniqueFd file(
+      ::open(named.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.is_open()) {
+    return fail_errno(path, errno);
+  }
+  (void)::unlink(named.c_str());
+  return {};
 }
 
 }  // namespace
