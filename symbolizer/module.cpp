@@ -15,6 +15,15 @@ constexpr std::size_t kMaxNamesBytes = 1 << 20;
 // Of the hash table, per name.
 constexpr std::size_t kNameOverheadBytes = 64;
 
+// Also of a stub (plt_stubs.h).
+std::string demangle_symbol(std::string_view name) {
+  constexpr std::string_view kStub = "@plt";
+  if (!name.ends_with(kStub)) {
+    return demangle(name);
+  }
+  return demangle(name.substr(0, name.size() - kStub.size())).append(kStub);
+}
+
 }  // namespace
 
 Result<Module> Module::load(UniqueFd fd) {
@@ -45,7 +54,7 @@ std::optional<std::string_view> Module::find_name(std::uint64_t address) const {
   if (const auto known = names_.find(symbol->start); known != names_.end()) {
     return known->second;
   }
-  std::string name = demangle(symbol->name);
+  std::string name = demangle_symbol(symbol->name);
   const std::size_t bytes = name.capacity() + kNameOverheadBytes;
   if (names_bytes_ + bytes > kMaxNamesBytes) {
     names_.clear();

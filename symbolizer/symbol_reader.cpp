@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "symbolizer/dynamic_symbols.h"
+#include "symbolizer/plt_stubs.h"
 #include "symbolizer/xz.h"
 
 namespace waggle {
@@ -112,6 +113,9 @@ std::uint8_t rank_of(const Elf64_Sym& symbol) {
   return static_cast<std::uint8_t>((symbol.st_size == 0 ? 8U : 0U) + (is_label ? 4U : 0U) +
                                    weakness);
 }
+
+// Behind all symbols.
+constexpr std::uint8_t kStubRank = 16;
 
 std::string_view without_version(std::string_view name) {
   const std::size_t at = name.find('@');
@@ -254,8 +258,22 @@ class TableReader {
     }
   }
 
+  // After the tables: a symbol is better than what a stub is called.
+  void read_stubs(const ElfFile& file) {
+    auto stubs = read_plt_stubs(file);
+    if (stubs) {
+      stubs_ = *std::move(stubs);
+    } else {
+      *problem_ = std::move(stubs).error();
+    }
+  }
+
   SymbolTable finish() {
     std::vector<Candidate> candidates = collector_.take();
+    for (const PltStub& stub : stubs_) {
+      candidates.push_back({stub.start, stub.name.data(), stub.size, stub.size,
+                            static_cast<std::uint16_t>(stub.name.size()), kStubRank});
+    }
     settle_aliases(candidates);
     return SymbolTable::from_sorted(settle_sizes(candidates));
   }
@@ -263,6 +281,7 @@ class TableReader {
  private:
   std::optional<Error>* problem_;
   std::vector<RawTable> tables_;
+  std::vector<PltStub> stubs_;
   Collector collector_;
 };
 
@@ -277,6 +296,7 @@ SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* pro
   } else if (mini->has_value()) {
     reader.read(**mini, SHT_SYMTAB);
   }
+  reader.read_stubs(file);
   return reader.finish();
 }
 

@@ -13,6 +13,7 @@
 // - A symbol without a size covers all up to the next symbol or the end of its section, and is
 //   ignored inside a symbol with a size.
 // - Where symbols overlap, the one that starts last names an address.
+// - Stubs of the procedure linkage table are called NAME@plt (plt_stubs.h).
 // Not for demangling (demangle.h), nor for the kernel (kernel_symbols.h).
 #pragma once
 
