@@ -134,6 +134,11 @@ Result<std::vector<PltStub>> read_plt_stubs(const ElfFile& file) {
   }
   for (const char* name : {".plt", ".plt.sec", ".plt.got"}) {
     if (const ElfSection* section = file.find_section(name)) {
+      if (section->name == ".plt" && section->size <= kMaxSectionBytes) {
+        stubs.push_back({.start = section->address,
+                         .size = static_cast<std::uint32_t>(section->size),
+                         .name = section->name});
+      }
       TRY(add_stubs(file, *section, slots, stubs));
     }
   }

@@ -16,10 +16,12 @@ namespace waggle {
 struct PltStub {
   std::uint64_t start;
   std::uint32_t size;
-  std::string name;  // "NAME@plt", NAME as in the file, without its version
+  std::string name;  // "NAME@plt", NAME as in the file, without its version; or ".plt"
 };
 
-// Sorted by section.  Nothing for other processors than x86_64, and without section headers.
+// Sorted by section.  Between the stubs lies what looks a function up the first time: the whole of
+// .plt has that name, and a stub inside its own.  Nothing for other processors than x86_64, and
+// without section headers.
 Result<std::vector<PltStub>> read_plt_stubs(const ElfFile& file);
 
 }  // namespace waggle

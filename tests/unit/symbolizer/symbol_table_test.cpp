@@ -49,7 +49,7 @@ Rows read_rows(const std::string& path) {
 }
 
 bool is_stub(const SymbolTable::Symbol& symbol) {
-  return symbol.name.ends_with("@plt");
+  return symbol.name.ends_with("@plt") || symbol.name == ".plt";
 }
 
 // Every function of readelf is found at its address under one of its names, and every symbol of
