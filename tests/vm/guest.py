@@ -24,7 +24,9 @@ MEMORY_MB = 1024
 CPU_COUNT = 2
 BOOT_TIMEOUT_S = 90  # 4 to 8 s on an idle machine
 END_TIMEOUT_S = 30  # between the last command and the end of the emulator
-CONSOLE_TAIL_LINES = 60  # a kernel's last words are long
+CONSOLE_LINES = 80  # a kernel's last words are long
+LAST_WORDS = re.compile(r"BUG: |Oops|general protection fault|divide error|Kernel panic", re.I)
+PANIC = "Kernel panic - not syncing"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class GuestRun:
     boot_s: float = 0.0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     is_complete: bool = False  # every command ended and the guest said so
-    console_tail: str = ""
+    console: str = ""  # from the first of a kernel's last words on, else its end
+    panics: list[str] = field(default_factory=list)  # the consoles of the boots before
 
 
 # ---- the initramfs ---------------------------------------------------------------------------
@@ -169,6 +172,12 @@ def boot(kernel: Path, initramfs: Path, directory: Path, commands_timeout_s: int
     return up_after_s
 
 
+def excerpt_of(console: str) -> str:
+    lines = console.splitlines()
+    first = next((at for at, line in enumerate(lines) if LAST_WORDS.search(line)), None)
+    return "\n".join(lines[-CONSOLE_LINES:] if first is None else lines[first:first + CONSOLE_LINES])
+
+
 def parse_outcomes(results: str) -> dict[str, Outcome]:
     block = re.compile(rf"^{MARK} begin (\S+) (\S+)\n(.*?)\n{MARK} end \1 (\d+) (\S+)$",
                        re.M | re.S)
@@ -177,22 +186,25 @@ def parse_outcomes(results: str) -> dict[str, Outcome]:
 
 
 def run_guest(kernel: Path, files: Iterable[Path], commands: list[Command]) -> GuestRun:
-    """Boots kernel and runs the commands in turn.  A guest that does not come up is tried once
-    more, because emulated boots stumble now and then; a command that fails is not."""
+    """Boots kernel and runs the commands in turn.  A guest that does not come up, or whose kernel
+    panics, is tried once more, because emulated machines stumble now and then (the newest kernel was
+    seen to, once, in the scheduler's pressure accounting); the panic is told.  A command that fails is not tried again."""
     run = GuestRun()
     with tempfile.TemporaryDirectory(prefix="waggle-guest-") as scratch:
         directory = Path(scratch)
         initramfs = build_initramfs(directory, files, commands)
-        up_after_s = None
-        while up_after_s is None and run.boots < 2:
+        while True:
             run.boots += 1
             up_after_s = boot(kernel, initramfs, directory, sum(c.timeout_s for c in commands))
-        results = read_text(directory / "results")
-        console = read_text(directory / "console")
+            results = read_text(directory / "results")
+            console = read_text(directory / "console")
+            if run.boots == 2 or (up_after_s is not None and PANIC not in console):
+                break
+            run.panics.append(excerpt_of(console))
     run.boot_s = up_after_s or 0.0
     up = re.search(rf"^{MARK} up (\S+)$", results, re.M)
     run.release = up.group(1) if up else ""
     run.outcomes = parse_outcomes(results)
     run.is_complete = re.search(rf"^{MARK} done$", results, re.M) is not None
-    run.console_tail = "\n".join(console.splitlines()[-CONSOLE_TAIL_LINES:])
+    run.console = excerpt_of(console)
     return run

@@ -36,6 +36,7 @@ class KernelReport:
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     skips: list[str] = field(default_factory=list)
+    panics: list[str] = field(default_factory=list)
 
     def object_count(self) -> int:
         return len({loaded.object_name for loaded in self.programs})
@@ -95,9 +96,11 @@ def judge(kernel: str, run: GuestRun, jobs: list[Job], build: Path, seconds: flo
         if complaint:
             report.failures.append(f"{kernel} {job.name}: {complaint}\n{excerpt(text)}")
         report.programs += loaded_programs(text)
+    report.panics = [f"{kernel}: the first boot stumbled; its console:\n{text}"
+                     for text in run.panics]
     if not run.is_complete:
         report.failures.append(f"{kernel}: the guest did not reach its end (boots: {run.boots}), "
-                               f"its console:\n{run.console_tail}")
+                               f"its console:\n{run.console}")
     return report
 
 
@@ -155,6 +158,8 @@ def main() -> int:
     for report in reports:
         for skip in report.skips:
             print(f"SKIPPED {skip}")
+        for panic in report.panics:
+            print(f"\nSTUMBLED {panic}\n")
     failures = [failure for report in reports for failure in report.failures]
     for failure in failures:
         print(f"\nFAILED {failure}")
