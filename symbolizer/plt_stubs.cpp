@@ -3,7 +3,6 @@
 
 #include <elf.h>
 
-#include <array>
 #include <cstddef>
 #include <optional>
 #include <string_view>

@@ -83,7 +83,8 @@ class WaggleRun {
     argv.push_back(nullptr);
     const std::string cwd = directory();
     const auto redirect = [](const std::string& path, int to) {
-      return ::dup2(::open(path.c_str(), O_WRONLY | O_CREAT, 0600), to) == to;
+      const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+      return file.is_open() && ::dup2(file.get(), to) == to;
     };
     const bool is_ready = ::mkdir(cwd.c_str(), 0777) == 0 && ::chdir(cwd.c_str()) == 0 &&
                           redirect(dir_.path() + "/out", STDOUT_FILENO) &&

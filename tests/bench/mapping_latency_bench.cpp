@@ -17,7 +17,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <new>
+#include <new>  // IWYU pragma: keep (placement new)
 #include <vector>
 
 #include "base/check.h"

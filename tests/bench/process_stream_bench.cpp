@@ -91,7 +91,7 @@ void follow(ProcessStream& stream, int per_second, int seconds, const char* titl
   const double cpu_before = cpu_seconds();
   const std::uint64_t begin_ns = now_ns();
   std::uint64_t advanced_ns = begin_ns;
-  Starter starter(per_second);
+  Starter starter(per_second);  // NOLINT(misc-const-correctness): its thread changes it
   while (now_ns() < begin_ns + static_cast<std::uint64_t>(seconds) * 1'000'000'000) {
     (void)::poll(polled.data(), polled.size(), 100);
     const std::uint64_t woken_ns = now_ns();

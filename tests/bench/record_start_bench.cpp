@@ -4,9 +4,7 @@
 #include <fmt/core.h>
 
 #include <chrono>
-#include <optional>
 #include <string_view>
-#include <utility>
 
 #include "base/check.h"
 #include "symbolizer/vdso.h"

@@ -17,7 +17,6 @@
 #include <random>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -49,7 +48,7 @@ std::uint64_t size_of(int fd) {
 std::vector<std::uint64_t> offsets_in_functions(const Module& module, std::uint64_t file_bytes,
                                                 std::size_t count) {
   constexpr std::size_t kTriesEach = 1000;
-  std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): the same addresses in every run
+  std::mt19937_64 random(1);  // the same addresses in every run
   std::uniform_int_distribution<std::uint64_t> offset_in_file(0, file_bytes - 1);
   std::vector<std::uint64_t> offsets;
   for (std::size_t i = 0; i < count * kTriesEach && offsets.size() < count; ++i) {
@@ -94,7 +93,7 @@ void print_rate(std::string_view name, std::size_t count, double seconds) {
 }
 
 int run(const std::string& path, std::size_t count) {
-  UniqueFd fd = open_file(path);
+  const UniqueFd fd = open_file(path);
   if (!fd.is_open()) {
     fmt::print(stderr, "{}: cannot be opened\n", path);
     return 1;

@@ -162,7 +162,7 @@ TEST(CpuSampler, samples_only_what_is_selected) {
 TEST(CpuSampler, never_samples_itself) {
   CpuSampler sampler = load({.frequency = 999});
   std::atomic<bool> is_over = false;
-  std::jthread burner([&] {
+  const std::jthread burner([&] {
     while (!is_over) {
     }
   });

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "userspace/output/flame_graph.h"
 
 namespace waggle {
@@ -72,8 +71,7 @@ Profile hostile_profile() {
                         "a;b\"c'd`${window.hit=1}",
                         "line\xe2\x80\xa8separator\xe2\x80\xa9paragraph",
                         "<!-- <script>window.hit=1",
-                        "\xe2\x80\xae"
-                        "esrever",
+                        "\u202eesrever",
                         "javascript:window.hit=1",
                         "new\nline\x1b[31m\xff",
                         "__proto__",

@@ -318,8 +318,8 @@ struct Refusal {
   const char* says;
 };
 
-void PrintTo(const Refusal& refusal, std::ostream* out) {
-  *out << refusal.name;
+std::ostream& operator<<(std::ostream& out, const Refusal& refusal) {
+  return out << refusal.name;
 }
 
 class RecordRefuses : public testing::TestWithParam<Refusal> {};

@@ -89,7 +89,9 @@ TEST(FindTool, takes_the_first_usable_file) {
 }
 
 TEST(ToolDirectories, start_beside_us_and_hold_no_relative_path) {
-  const std::string path_before = ::getenv("PATH");
+  const char* const path = ::getenv("PATH");
+  ASSERT_TRUE(path != nullptr);
+  const std::string path_before = path;
   ::setenv("PATH", "/first:relative::.:/second:/first", 1);
   const auto directories = tool_directories();
   ::setenv("PATH", path_before.c_str(), 1);
