@@ -61,6 +61,13 @@ std::int64_t multiply(std::uint64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(a * static_cast<std::uint64_t>(b));
 }
 
+// Whether another cfa_offset changes nothing else in the rule of the row before.
+bool can_take_offset(const unw_rule& rule, const CfiState& state) {
+  const bool is_plain = rule.cfa == UNW_CFA_SP || rule.cfa == UNW_CFA_FP;
+  return is_plain && state.cfa == CfiState::Cfa::register_offset &&
+         state.cfa_offset == static_cast<std::int32_t>(state.cfa_offset);
+}
+
 }  // namespace
 
 std::optional<CfiRegisters> cfi_registers_of(std::uint16_t machine) {
@@ -101,6 +108,7 @@ bool CfiProgram::run(Bytes instructions, const CfiContext& context, std::uint64_
   remembered_.clear();
   rows_.clear();
   is_changed_ = true;
+  is_offset_changed_ = false;
   location_ = start;
   end_ = end;
   ByteCursor cursor(instructions);
@@ -119,16 +127,23 @@ bool CfiProgram::run(Bytes instructions, const CfiContext& context, std::uint64_
 }
 
 void CfiProgram::emit() {
-  if (!is_changed_ || location_ >= end_) {
+  if ((!is_changed_ && !is_offset_changed_) || location_ >= end_) {
     return;
   }
-  const CfiRow row{location_, rule_of(state_, *context_)};
+  CfiRow row{location_, {}};
+  if (is_changed_ || !can_take_offset(rows_.back().rule, state_)) {
+    row.rule = rule_of(state_, *context_);
+  } else {
+    row.rule = rows_.back().rule;
+    row.rule.cfa_offset = static_cast<std::int32_t>(state_.cfa_offset);
+  }
   if (!rows_.empty() && rows_.back().address == location_) {
     rows_.back() = row;
   } else {
     rows_.push_back(row);
   }
   is_changed_ = false;
+  is_offset_changed_ = false;
 }
 
 bool CfiProgram::advance(std::uint64_t delta) {
@@ -217,7 +232,11 @@ bool CfiProgram::restore_state() {
 }
 
 bool CfiProgram::step_cfa(std::uint8_t op, ByteCursor& cursor) {
-  is_changed_ = true;
+  if (op == kDefCfaOffset || op == kDefCfaOffsetSf) {
+    is_offset_changed_ = true;
+  } else {
+    is_changed_ = true;
+  }
   switch (op) {
     case kDefCfa:
     case kDefCfaSf:

@@ -113,7 +113,8 @@ class CfiProgram {
   const CfiContext* context_ = nullptr;
   const CfiAddressReader* addresses_ = nullptr;
   CfiState state_;
-  bool is_changed_ = false;  // since the last row
+  bool is_changed_ = false;         // since the last row
+  bool is_offset_changed_ = false;  // cfa_offset alone: pushes and pops, most rows
   std::uint64_t location_ = 0;
   std::uint64_t end_ = 0;
   std::vector<CfiState> remembered_;

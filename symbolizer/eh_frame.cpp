@@ -164,6 +164,7 @@ void CallFrameInfo::add_functions(const ElfFile& file) {
   };
   for (std::uint32_t number = 0; number < sections_.size(); ++number) {
     const std::size_t first = functions_.size();
+    functions_.reserve(first + sections_[number].functions().size());
     for (const CfiFunction& entry : sections_[number].functions()) {
       const bool is_code = std::ranges::any_of(
           code, [&](const ElfSegment& segment) { return segment.has_address(entry.start); });

@@ -111,6 +111,11 @@ class UnwindTableBuilder {
   // What an abandoned table took goes back.
   ~UnwindTableBuilder() { shared_.release(table_.rules_); }
 
+  // As many nodes as that much call frame information makes, or a little more.
+  void reserve(std::size_t section_bytes) {
+    constexpr std::size_t kSectionBytesPerNode = 1500;
+    table_.nodes_.reserve(std::min(section_bytes / kSectionBytesPerNode, kMaxNodes));
+  }
   // False when the table is full.
   bool add(std::span<const CfiRow> rows);
   Result<UnwindTable> finish(UnwindTableFacts facts);
@@ -266,13 +271,13 @@ Result<UnwindTable> UnwindTableBuilder::finish(UnwindTableFacts facts) {
   facts.unsupported_rows = facts_.unsupported_rows;
   facts.refused_rows = facts_.refused_rows;
   table_.facts_ = facts;
-  table_.nodes_.shrink_to_fit();
   return std::exchange(table_, {});
 }
 
 Result<UnwindTable> UnwindTable::build(const ElfFile& file, UnwindRules& rules) {
   CallFrameInfo info = TRY(CallFrameInfo::read(file));
   UnwindTableBuilder builder(rules, info.lowest_address());
+  builder.reserve(info.section_bytes());
   bool is_full = false;
   info.visit_rows([&](std::span<const CfiRow> rows) {
     is_full = !builder.add(rows);
