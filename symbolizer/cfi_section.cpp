@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <limits>
-#include <optional>
 #include <string_view>
 #include <utility>
 

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -88,7 +89,7 @@ class CfiSection {
   std::vector<CfiFunction> functions_;
   std::vector<Cie> cies_;
   std::unordered_map<std::uint64_t, std::uint32_t> cie_of_offset_;
-  std::uint64_t last_cie_offset_ = ~std::uint64_t{0};
+  std::optional<std::uint64_t> last_cie_offset_;
   std::uint32_t last_cie_ = 0;
   std::uint64_t cie_bytes_ = 0;
   std::uint64_t malformed_count_ = 0;

@@ -578,6 +578,17 @@ TEST(EhFrame, counts_functions_whose_cie_is_none) {
   EXPECT_EQ(info->function_count(), 1U);
 }
 
+TEST(EhFrame, counts_a_first_function_whose_cie_would_lie_before_the_section) {
+  CfiBuilder builder;
+  builder.raw_fde_of(~std::size_t{0}, ByteWriter{}.put(std::uint64_t{0}));
+  builder.cie().fde(kCode, 0x20);
+  const ElfFile file = make_elf({.eh_frame = builder.bytes()});
+  auto info = CallFrameInfo::read(file);
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->malformed_count(), 1U);
+  EXPECT_EQ(info->function_count(), 1U);
+}
+
 // Else a file of a megabyte could ask for a terabyte of instructions.
 TEST(EhFrame, refuses_cies_that_overlap) {
   // Each word of the CIE's instructions begins another CIE, that goes on to the same end.
