@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "symbolizer/plt_stubs.h"
+
 namespace waggle {
 
 namespace {
@@ -121,6 +123,7 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file) {
   if (info.functions_.empty()) {
     return fail(Errc::not_found, "no call frame information");
   }
+  info.add_stubs(file);
   return info;
 }
 
@@ -156,12 +159,27 @@ bool CallFrameInfo::is_covered(std::uint64_t address, std::size_t count) const {
   return after != functions_.begin() && address < std::prev(after)->end;
 }
 
-void CallFrameInfo::add_functions(const ElfFile& file) {
-  std::vector<ElfSegment> code;
-  std::ranges::copy_if(file.load_segments(), std::back_inserter(code), &ElfSegment::is_executable);
+// Sorts the functions and cuts their overlaps.  Those before `first` are sorted already.
+void CallFrameInfo::settle(std::size_t first) {
   const auto starts_before = [](const Function& a, const Function& b) {
     return a.entry.start < b.entry.start;
   };
+  const auto unsettled =
+      functions_.begin() + static_cast<std::ptrdiff_t>(first == 0 ? 0 : first - 1);
+  if (!std::is_sorted(unsettled, functions_.end(), starts_before)) {
+    std::ranges::stable_sort(functions_, starts_before);
+  }
+  const auto repeated = std::ranges::unique(
+      functions_, {}, [](const Function& function) { return function.entry.start; });
+  functions_.erase(repeated.begin(), repeated.end());
+  for (std::size_t i = 0; i + 1 < functions_.size(); ++i) {
+    functions_[i].end = std::min(functions_[i].end, functions_[i + 1].entry.start);
+  }
+}
+
+void CallFrameInfo::add_functions(const ElfFile& file) {
+  std::vector<ElfSegment> code;
+  std::ranges::copy_if(file.load_segments(), std::back_inserter(code), &ElfSegment::is_executable);
   for (std::uint32_t number = 0; number < sections_.size(); ++number) {
     const std::size_t first = functions_.size();
     functions_.reserve(first + sections_[number].functions().size());
@@ -173,16 +191,25 @@ void CallFrameInfo::add_functions(const ElfFile& file) {
         functions_.push_back({entry, std::min(entry.end, end_address_), number});
       }
     }
-    if (!std::ranges::is_sorted(functions_, starts_before)) {
-      std::ranges::stable_sort(functions_, starts_before);
-    }
-    const auto repeated = std::ranges::unique(
-        functions_, {}, [](const Function& function) { return function.entry.start; });
-    functions_.erase(repeated.begin(), repeated.end());
-    for (std::size_t i = 0; i + 1 < functions_.size(); ++i) {
-      functions_[i].end = std::min(functions_[i].end, functions_[i + 1].entry.start);
+    settle(first);
+  }
+}
+
+void CallFrameInfo::add_stubs(const ElfFile& file) {
+  const std::size_t first = functions_.size();
+  for (const PltStubs& stubs : find_plt_stubs(file)) {
+    if (stubs.start >= lowest_address_ && stubs.start < end_address_ &&
+        !is_covered(stubs.start, first)) {
+      CfiFunction entry{.start = stubs.start,
+                        .end = stubs.end,
+                        .instructions = 0,
+                        .instructions_bytes = 0,
+                        .cie = static_cast<std::uint32_t>(stubs_.size())};
+      functions_.push_back({entry, std::min(stubs.end, end_address_), kStubs});
+      stubs_.push_back(stubs.rule);
     }
   }
+  settle(first);
 }
 
 std::size_t CallFrameInfo::section_bytes() const {
@@ -193,31 +220,36 @@ std::size_t CallFrameInfo::section_bytes() const {
   return bytes;
 }
 
+// The rows of one function; false when the sink has enough.
+bool CallFrameInfo::send_rows(const Function& function, CfiProgram& program, const Sink& sink) {
+  CfiRow row{function.entry.start, fixed_rule(UNW_CFA_UNSUPPORTED)};
+  if (function.section == kStubs) {
+    row.rule = stubs_[function.entry.cie];
+  } else if (sections_[function.section].run(function.entry, function.end, program)) {
+    return sink(program.rows());
+  } else {
+    ++malformed_count_;
+  }
+  return sink(std::span(&row, 1));
+}
+
 void CallFrameInfo::visit_rows(const Sink& sink) {
   constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   CfiProgram program;
-  const auto send_fixed = [&](std::uint64_t address, unw_cfa cfa) {
-    const CfiRow row{address, fixed_rule(cfa)};
+  const auto send_gap = [&](std::uint64_t address) {
+    const CfiRow row{address, fixed_rule(UNW_CFA_FRAME_POINTER)};
     return sink(std::span(&row, 1));
   };
-  if (functions_.front().entry.start > lowest_address_ &&
-      !send_fixed(lowest_address_, UNW_CFA_FRAME_POINTER)) {
+  if (functions_.front().entry.start > lowest_address_ && !send_gap(lowest_address_)) {
     return;
   }
   for (std::size_t i = 0; i < functions_.size(); ++i) {
     const Function& function = functions_[i];
-    if (sections_[function.section].run(function.entry, function.end, program)) {
-      if (!sink(program.rows())) {
-        return;
-      }
-    } else {
-      ++malformed_count_;
-      if (!send_fixed(function.entry.start, UNW_CFA_UNSUPPORTED)) {
-        return;
-      }
+    if (!send_rows(function, program, sink)) {
+      return;
     }
     const std::uint64_t next = i + 1 < functions_.size() ? functions_[i + 1].entry.start : kNever;
-    if (next - function.end >= kPaddingBytes && !send_fixed(function.end, UNW_CFA_FRAME_POINTER)) {
+    if (next - function.end >= kPaddingBytes && !send_gap(function.end)) {
       return;
     }
   }

@@ -9,6 +9,7 @@
 //   with one start, the first in the section counts.
 // - .debug_frame counts where .eh_frame says nothing of the function's start.
 // - Fewer than 16 bytes between two functions are padding, and belong to the first.
+// - PLT entries without a function have the rules of plt_stubs.h.
 // - Elsewhere between functions the rule is UNW_CFA_FRAME_POINTER; where a function's information
 //   is malformed it is UNW_CFA_UNSUPPORTED.
 // - Functions outside the executable segments (discarded by the linker, or nonsense) are dropped.
@@ -62,17 +63,22 @@ class CallFrameInfo {
     std::uint64_t end;  // not past the next one's start
     std::uint32_t section;
   };
+  static constexpr std::uint32_t kStubs = ~std::uint32_t{0};  // a section: entry.cie is in stubs_
 
   CallFrameInfo() = default;
   Result<> read_code_range(const ElfFile& file);
   Result<> add_section(CfiSectionInput input);
   void add_functions(const ElfFile& file);
+  void add_stubs(const ElfFile& file);
+  void settle(std::size_t first);
+  bool send_rows(const Function& function, CfiProgram& program, const Sink& sink);
   [[nodiscard]] bool is_covered(std::uint64_t address, std::size_t count) const;
 
   std::uint64_t lowest_address_ = 0;
   std::uint64_t end_address_ = 0;
   std::vector<CfiSection> sections_;  // the first counts most
   std::vector<Function> functions_;   // sorted, without overlaps
+  std::vector<unw_rule> stubs_;
   std::uint64_t malformed_count_ = 0;
   std::uint64_t outside_count_ = 0;
 };

@@ -171,7 +171,15 @@ static inline int unw_find_fp(const struct unw_registers *regs, const struct unw
 	case UNW_SAVED_SP:
 		return unw_read_word(regs->sp + offset, fp);
 	case UNW_SAVED_FP:
-		return unw_read_word(regs->fp + offset, fp);
+		offset += regs->fp;
+		/*
+		 * GCC says so of a realigned frame up to its last instruction, and two too long:
+		 * fp is the caller's once it has been popped, and no slot of this frame.
+		 */
+		if (offset >= regs->sp && offset < cfa)
+			return unw_read_word(offset, fp);
+		*fp = regs->fp;
+		return 0;
 	case UNW_SAVED_OTHER:
 		*fp = other;
 		if (other)

@@ -108,7 +108,7 @@ TEST_F(UnwindStep, takes_offsets_of_more_than_16_bits) {
 
 // lea 8(%rsp),%r10; and $-64,%rsp; push -8(%r10); push %rbp; mov %rsp,%rbp; push %r10
 TEST_F(UnwindStep, finds_the_caller_of_a_realigned_frame_in_each_of_its_parts) {
-  const std::uint64_t cfa = kSp + 0x88;
+  const std::uint64_t cfa = kFp + 0x88;
   put(cfa - 8, {kCaller, 0});
   EXPECT_EQ(step(rule_of(UNW_CFA_OTHER, 0), cfa), UNW_STEPPED);  // r10 has it
   EXPECT_EQ(now(), (Registers{kCaller, cfa, kFp}));
@@ -117,6 +117,17 @@ TEST_F(UnwindStep, finds_the_caller_of_a_realigned_frame_in_each_of_its_parts) {
   put(kFp - 8, {cfa, kCallerFp, 0});  // saved r10, saved rbp
   unw_rule body = with_fp(rule_of(UNW_CFA_FP_DEREF, -8), UNW_SAVED_FP, 0);
   EXPECT_EQ(step(body), UNW_STEPPED);
+  EXPECT_EQ(now(), (Registers{kCaller, cfa, kCallerFp}));
+}
+
+// GCC's rule still names fp's slot where fp has been popped already.
+TEST_F(UnwindStep, keeps_a_frame_pointer_that_points_outside_of_a_realigned_frame) {
+  const std::uint64_t cfa = kSp + 0x20;
+  put(cfa - 8, {kCaller, 0});
+  put(kCallerFp, {0xdead, 0});
+  registers_.fp = kCallerFp;
+  const unw_rule epilogue = with_fp(rule_of(UNW_CFA_OTHER, 0), UNW_SAVED_FP, 0);
+  EXPECT_EQ(step(epilogue, cfa), UNW_STEPPED);
   EXPECT_EQ(now(), (Registers{kCaller, cfa, kCallerFp}));
 }
 

@@ -26,6 +26,7 @@ constexpr std::uint64_t kCode = 0x1000;
 constexpr std::uint64_t kCodeBytes = 0x10000;
 constexpr std::uint64_t kEhFrame = 0x20000;  // address of .eh_frame
 constexpr std::uint64_t kGot = 0x30000;
+constexpr std::uint64_t kPlt = kCode + 0x8000;
 // What DWARF calls rax, rdx, rbx, rbp, rsp, r9, r10 and the return address.
 enum : std::uint8_t {
   kRax = 0,
@@ -279,6 +280,7 @@ struct ElfSpec {
   std::uint64_t debug_frame_flags = 0;  // SHF_COMPRESSED
   std::vector<std::byte> eh_frame_hdr = {};
   std::vector<std::byte> got = {};
+  std::vector<std::byte> plt = {};  // at kPlt
   bool has_sections = true;
   std::uint16_t machine = EM_X86_64;
   std::uint16_t type = ET_DYN;
@@ -296,8 +298,9 @@ inline std::vector<std::byte> make_elf_bytes(const ElfSpec& spec) {
   const std::vector<Part> parts = {{".eh_frame", kEhFrame, SHF_ALLOC, &spec.eh_frame},
                                    {".eh_frame_hdr", kHeader, SHF_ALLOC, &spec.eh_frame_hdr},
                                    {".got", kGot, SHF_ALLOC, &spec.got},
+                                   {".plt", kPlt, SHF_ALLOC | SHF_EXECINSTR, &spec.plt},
                                    {".debug_frame", 0, spec.debug_frame_flags, &spec.debug_frame}};
-  constexpr std::uint64_t kSegments = 5;
+  constexpr std::uint64_t kSegments = 6;
   const std::uint64_t data = sizeof(Elf64_Ehdr) + kSegments * sizeof(Elf64_Phdr);
   ByteWriter contents;
   ByteWriter names = ByteWriter{}.text("");

@@ -610,6 +610,39 @@ TEST(EhFrame, refuses_cies_that_overlap) {
   EXPECT_THAT(error.what, HasSubstr("overlap"));
 }
 
+// LLVM's linker writes no call frame information for these.
+TEST(EhFrame, knows_plt_entries_that_no_function_covers) {
+  ElfSpec spec;
+  spec.eh_frame = CfiBuilder().cie().fde(kCode, 0x20).bytes();
+  const auto rows_of_plt = [&](const ByteWriter& first, const ByteWriter& second) {
+    spec.plt = first.bytes();
+    spec.plt.resize(16);
+    spec.plt.insert(spec.plt.end(), second.bytes().begin(), second.bytes().end());
+    spec.plt.resize(64);
+    CfiRows rows = read_rows(spec);
+    rows.erase(rows.begin(), rows.begin() + 2);  // the function, the gap behind it
+    return rows;
+  };
+  const ByteWriter push = {0xff, 0x35};
+  const ByteWriter jump = {0xff, 0x25};
+  const ByteWriter endbr = {0xf3, 0x0f, 0x1e, 0xfa};
+  EXPECT_THAT(rows_of_plt(push, jump),
+              ElementsAre(Pair(kPlt, "sp+16 ra=cfa-8"), Pair(kPlt + 6, "sp+24 ra=cfa-8"),
+                          Pair(kPlt + 16, "sp+8 plt11 ra=cfa-8"), Pair(kPlt + 64, kNone)));
+  EXPECT_THAT(rows_of_plt(push, endbr),
+              ElementsAre(Pair(kPlt, "sp+16 ra=cfa-8"), Pair(kPlt + 6, "sp+24 ra=cfa-8"),
+                          Pair(kPlt + 16, "sp+8 plt9 ra=cfa-8"), Pair(kPlt + 64, kNone)));
+  EXPECT_THAT(rows_of_plt(jump, jump), ElementsAre(Pair(kPlt, kEntry), Pair(kPlt + 64, kNone)));
+  EXPECT_THAT(rows_of_plt(endbr, jump), ElementsAre(Pair(kPlt, kEntry), Pair(kPlt + 64, kNone)));
+  EXPECT_THAT(rows_of_plt({0x90}, {0x90}), ElementsAre());  // something else
+
+  // What is covered stays.
+  spec.eh_frame =
+      CfiBuilder().cie().fde(kCode, 0x20).fde(kPlt, 64, cfi::def_cfa_offset(72)).bytes();
+  EXPECT_THAT(rows_of_plt(push, jump),
+              ElementsAre(Pair(kPlt, "sp+72 ra=cfa-8"), Pair(kPlt + 64, kNone)));
+}
+
 void expect_agreement(const std::string& path, std::size_t at_least) {
   const ElfFile file = open_elf(path);
   const FrameComparison result = FrameComparer().compare(file, read_readelf_frames(path));
