@@ -4,20 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile int sink;
 
-__attribute__((noipa)) static void escape(void* memory) {
+__attribute__((noinline)) static void escape(void* memory) {
   __asm__ volatile("" : : "r"(memory) : "memory");
 }
 
-__attribute__((noipa)) static int leaf(int value) {
+__attribute__((noinline)) static int leaf(int value) {
   return value * 3 + sink;
 }
 
 // Saves all registers that are the caller's.
-__attribute__((noipa)) static int busy(int a, int b, int c, int d, int e, int f) {
+__attribute__((noinline)) static int busy(int a, int b, int c, int d, int e, int f) {
   int sum = 0;
   for (int i = 0; i < 3; i++) {
     sum += leaf(a) + leaf(b) + leaf(c) + leaf(d) + leaf(e) + leaf(f);
@@ -28,7 +29,7 @@ __attribute__((noipa)) static int busy(int a, int b, int c, int d, int e, int f)
 }
 
 // Has an early return, before and after its frame is made.
-__attribute__((noipa)) static int early(int value) {
+__attribute__((noinline)) static int early(int value) {
   if (value == 0) {
     return 1;
   }
@@ -40,20 +41,20 @@ __attribute__((noipa)) static int early(int value) {
   return busy(value, 2, 3, 4, 5, 6) + text[1];
 }
 
-__attribute__((noipa)) static int large(int value) {
+__attribute__((noinline)) static int large(int value) {
   char area[100000];
   memset(area, value, 64);
   escape(area);
   return early(value) + area[5];
 }
 
-__attribute__((noipa)) static int realigned(int value) {
+__attribute__((noinline)) static int realigned(int value) {
   _Alignas(64) int area[16] = {value};
   escape(area);
   return leaf(area[value & 15]);
 }
 
-__attribute__((noipa)) static int growing(int value) {
+__attribute__((noinline)) static int growing(int value) {
   _Alignas(64) int area[16] = {value};
   int* more = __builtin_alloca((unsigned long)(value & 15) * sizeof(int) + sizeof(int));
   more[0] = value;
@@ -62,18 +63,18 @@ __attribute__((noipa)) static int growing(int value) {
   return realigned(more[0] + area[0]);
 }
 
-__attribute__((noipa)) static int alloca_only(int value) {
+__attribute__((noinline)) static int alloca_only(int value) {
   int* more = __builtin_alloca((unsigned long)(value & 15) * sizeof(int) + sizeof(int));
   more[0] = value;
   escape(more);
   return growing(more[0]);
 }
 
-__attribute__((noipa)) static int on_stack(int a, int b, int c, int d, int e, int f, int g, int h) {
+__attribute__((noinline)) static int on_stack(int a, int b, int c, int d, int e, int f, int g, int h) {
   return busy(h, g, f, e, d, c) + a + b;
 }
 
-__attribute__((noipa)) static int recurse(int depth) {
+__attribute__((noinline)) static int recurse(int depth) {
   return depth == 0 ? on_stack(1, 2, 3, 4, 5, 6, 7, 8) : recurse(depth - 1) + sink;
 }
 
@@ -108,6 +109,9 @@ int main(int argc, char** argv) {
   sigaction(SIGUSR1, &action, NULL);
   raise(SIGUSR1);
 
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);  // in the vDSO
+  sink = (int)now.tv_sec;
   if (vfork() == 0) {
     _exit(0);
   }

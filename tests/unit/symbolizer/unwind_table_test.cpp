@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "symbolizer/vdso.h"
 #include "tests/unit/symbolizer/cfi_builder.h"
 #include "tests/unit/symbolizer/fixture.h"
 
@@ -333,6 +334,19 @@ TEST(UnwindTable, says_of_a_library_what_its_reader_says) {
     expect_lookups(rows, *table, rules);
     EXPECT_LE(table->nodes().size() * sizeof(unw_node), table->facts().row_count * 5);
   }
+}
+
+TEST(UnwindTable, is_built_from_the_vdso) {
+  auto bytes = read_vdso();
+  if (!bytes) {
+    GTEST_SKIP() << bytes.error().what;
+  }
+  UnwindRules rules;
+  const auto table = UnwindTable::build(ElfFile::from_bytes(*std::move(bytes)).value(), rules);
+  ASSERT_TRUE(table) << table.error().what;
+  EXPECT_GT(table->facts().function_count, 2U);
+  EXPECT_EQ(table->facts().malformed_functions, 0U);
+  EXPECT_EQ(table->facts().unsupported_rows, 0U);
 }
 
 }  // namespace
