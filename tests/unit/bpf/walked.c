@@ -70,7 +70,8 @@ __attribute__((noinline)) static int alloca_only(int value) {
   return growing(more[0]);
 }
 
-__attribute__((noinline)) static int on_stack(int a, int b, int c, int d, int e, int f, int g, int h) {
+__attribute__((noinline)) static int on_stack(int a, int b, int c, int d, int e, int f, int g,
+                                              int h) {
   return busy(h, g, f, e, d, c) + a + b;
 }
 
