@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/cfi_pointer.h"
 
-#include <cstddef>
-
 namespace waggle {
 
 namespace {

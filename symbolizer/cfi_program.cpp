@@ -3,8 +3,6 @@
 
 #include <elf.h>
 
-#include <limits>
-
 #include "symbolizer/cfi_rule.h"
 
 namespace waggle {
@@ -101,7 +99,7 @@ bool CfiProgram::run_initial(Bytes instructions, CfiContext& context) {
 }
 
 bool CfiProgram::run(Bytes instructions, const CfiContext& context, std::uint64_t start,
-                     std::uint64_t end, const CfiAddressReader& addresses) {
+                     std::uint64_t end, const CfiAddresses& addresses) {
   context_ = &context;
   addresses_ = &addresses;
   state_ = context.initial;
@@ -157,7 +155,8 @@ bool CfiProgram::set_location(ByteCursor& cursor) {
   if (addresses_ == nullptr) {
     return false;
   }
-  const auto location = addresses_->read(cursor);
+  const auto location = read_cfi_pointer(cursor, addresses_->end - cursor.remaining(),
+                                         addresses_->encoding, addresses_->bases);
   if (!location || *location < location_) {
     return false;
   }

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "bpf/abi/unwind.h"
 #include "symbolizer/cfi_expression.h"
+#include "symbolizer/cfi_pointer.h"
 
 namespace waggle {
 
@@ -66,11 +67,11 @@ struct CfiState {
   CfiLocation sp;
 };
 
-// Where DW_CFA_set_loc's operand is read: its encoding belongs to the section.
-class CfiAddressReader {
- public:
-  virtual ~CfiAddressReader() = default;
-  virtual std::optional<std::uint64_t> read(ByteCursor& cursor) const = 0;
+// How DW_CFA_set_loc's operand is read.
+struct CfiAddresses {
+  const CfiBases& bases;
+  std::uint8_t encoding;
+  std::uint64_t end;  // offset in the section of the end of the instructions
 };
 
 // What the instructions of a function need to know of its CIE.
@@ -92,7 +93,7 @@ class CfiProgram {
   // Rows of [start, end), the first at start, with growing addresses; malformed instructions give
   // false and leave no rows.  Valid until the next call.
   bool run(Bytes instructions, const CfiContext& context, std::uint64_t start, std::uint64_t end,
-           const CfiAddressReader& addresses);
+           const CfiAddresses& addresses);
   [[nodiscard]] std::vector<CfiRow>& rows() { return rows_; }
 
  private:
@@ -111,7 +112,7 @@ class CfiProgram {
   CfiLocation* find_tracked(CfiState& state, std::uint64_t number) const;
 
   const CfiContext* context_ = nullptr;
-  const CfiAddressReader* addresses_ = nullptr;
+  const CfiAddresses* addresses_ = nullptr;
   CfiState state_;
   bool is_changed_ = false;         // since the last row
   bool is_offset_changed_ = false;  // cfa_offset alone: pushes and pops, most rows

@@ -20,20 +20,6 @@ constexpr std::uint32_t kExtendedLength = 0xffffffff;
 constexpr std::uint32_t kDebugCieId32 = 0xffffffff;
 constexpr std::uint64_t kDebugCieId64 = 0xffffffffffffffff;
 
-class SetLocReader final : public CfiAddressReader {
- public:
-  SetLocReader(const CfiBases& bases, std::uint8_t encoding, std::uint64_t end)
-      : bases_(bases), encoding_(encoding), end_(end) {}
-  std::optional<std::uint64_t> read(ByteCursor& cursor) const override {
-    return read_cfi_pointer(cursor, end_ - cursor.remaining(), encoding_, bases_);
-  }
-
- private:
-  const CfiBases& bases_;
-  std::uint8_t encoding_;
-  std::uint64_t end_;  // offset in the section of the end of the instructions
-};
-
 // The NUL-terminated string at the cursor.
 std::optional<std::string_view> read_string(ByteCursor& cursor) {
   ByteCursor rest = cursor;
@@ -243,8 +229,8 @@ bool CfiSection::read_augmentation(std::string_view letters, ByteCursor& cursor,
 
 bool CfiSection::run(const CfiFunction& function, std::uint64_t end, CfiProgram& program) const {
   const Cie& cie = cies_[function.cie];
-  const SetLocReader addresses(input_.bases, cie.encoding,
-                               std::uint64_t{function.instructions} + function.instructions_bytes);
+  const CfiAddresses addresses{input_.bases, cie.encoding,
+                               std::uint64_t{function.instructions} + function.instructions_bytes};
   const Bytes instructions =
       Bytes(input_.bytes).subspan(function.instructions, function.instructions_bytes);
   return program.run(instructions, cie.context, function.start, end, addresses);

@@ -200,11 +200,11 @@ void CallFrameInfo::add_stubs(const ElfFile& file) {
   for (const PltStubs& stubs : find_plt_stubs(file)) {
     if (stubs.start >= lowest_address_ && stubs.start < end_address_ &&
         !is_covered(stubs.start, first)) {
-      CfiFunction entry{.start = stubs.start,
-                        .end = stubs.end,
-                        .instructions = 0,
-                        .instructions_bytes = 0,
-                        .cie = static_cast<std::uint32_t>(stubs_.size())};
+      const CfiFunction entry{.start = stubs.start,
+                              .end = stubs.end,
+                              .instructions = 0,
+                              .instructions_bytes = 0,
+                              .cie = static_cast<std::uint32_t>(stubs_.size())};
       functions_.push_back({entry, std::min(stubs.end, end_address_), kStubs});
       stubs_.push_back(stubs.rule);
     }

@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstring>
 #include <limits>
-#include <string_view>
 #include <utility>
 
 #include "base/check.h"

@@ -25,6 +25,7 @@ namespace waggle {
 constexpr std::uint64_t kCode = 0x1000;
 constexpr std::uint64_t kCodeBytes = 0x10000;
 constexpr std::uint64_t kEhFrame = 0x20000;  // address of .eh_frame
+constexpr std::uint64_t kEhFrameHeader = 0x28000;
 constexpr std::uint64_t kGot = 0x30000;
 constexpr std::uint64_t kPlt = kCode + 0x8000;
 // What DWARF calls rax, rdx, rbx, rbp, rsp, r9, r10 and the return address.
@@ -287,93 +288,110 @@ struct ElfSpec {
   std::uint64_t code_bytes = kCodeBytes;
 };
 
-inline std::vector<std::byte> make_elf_bytes(const ElfSpec& spec) {
-  constexpr std::uint64_t kHeader = 0x28000;  // address of .eh_frame_hdr
-  struct Part {
-    std::string name;
-    std::uint64_t address;
-    std::uint64_t flags;
-    const std::vector<std::byte>* bytes;
-  };
-  const std::vector<Part> parts = {{".eh_frame", kEhFrame, SHF_ALLOC, &spec.eh_frame},
-                                   {".eh_frame_hdr", kHeader, SHF_ALLOC, &spec.eh_frame_hdr},
-                                   {".got", kGot, SHF_ALLOC, &spec.got},
-                                   {".plt", kPlt, SHF_ALLOC | SHF_EXECINSTR, &spec.plt},
-                                   {".debug_frame", 0, spec.debug_frame_flags, &spec.debug_frame}};
-  constexpr std::uint64_t kSegments = 6;
-  const std::uint64_t data = sizeof(Elf64_Ehdr) + kSegments * sizeof(Elf64_Phdr);
-  ByteWriter contents;
-  ByteWriter names = ByteWriter{}.text("");
-  std::vector<Elf64_Phdr> segments = {{.p_type = PT_LOAD,
-                                       .p_flags = PF_R | PF_X,
-                                       .p_offset = 0,
-                                       .p_vaddr = kCode,
-                                       .p_paddr = 0,
-                                       .p_filesz = 0,
-                                       .p_memsz = spec.code_bytes,
-                                       .p_align = 1}};
-  std::vector<Elf64_Shdr> sections(1);
-  for (const Part& part : parts) {
-    if (part.bytes->empty()) {
-      continue;
-    }
-    const std::uint64_t offset = data + contents.size();
-    for (const std::byte value : *part.bytes) {
-      contents.put(value);
-    }
-    if (part.address != 0) {
-      segments.push_back(
-          {PT_LOAD, PF_R, offset, part.address, 0, part.bytes->size(), part.bytes->size(), 1});
-    }
-    if (part.address == kHeader) {
-      segments.push_back({PT_GNU_EH_FRAME, PF_R, offset, part.address, 0, part.bytes->size(),
-                          part.bytes->size(), 1});
-    }
-    Elf64_Shdr section{};
-    section.sh_name = static_cast<Elf64_Word>(names.size());
-    section.sh_type = SHT_PROGBITS;
-    section.sh_flags = part.flags;
-    section.sh_addr = part.address;
-    section.sh_offset = offset;
-    section.sh_size = part.bytes->size();
-    sections.push_back(section);
-    names.text(part.name);
-  }
-  Elf64_Shdr strings{};
-  strings.sh_name = static_cast<Elf64_Word>(names.size());
-  names.text(".shstrtab");
-  strings.sh_type = SHT_STRTAB;
-  strings.sh_offset = data + contents.size();
-  strings.sh_size = names.size();
-  sections.push_back(strings);
-  contents.add(names);
+// Lays the file out.
+class ElfBuilder {
+ public:
+  explicit ElfBuilder(const ElfSpec& spec);
+  // Without an address it is not loaded.
+  void add(std::string_view name, std::uint64_t address, std::uint64_t flags,
+           const std::vector<std::byte>& bytes);
+  std::vector<std::byte> finish();
 
+ private:
+  static constexpr std::size_t kSegments = 6;
+  static constexpr std::uint64_t kContents = sizeof(Elf64_Ehdr) + kSegments * sizeof(Elf64_Phdr);
+
+  [[nodiscard]] Elf64_Ehdr header() const;
+  Elf64_Shdr& add_section(std::string_view name, Elf64_Word type, std::uint64_t size);
+
+  const ElfSpec& spec_;
+  ByteWriter contents_;
+  ByteWriter names_;
+  std::vector<Elf64_Phdr> segments_;
+  std::vector<Elf64_Shdr> sections_;
+};
+
+inline ElfBuilder::ElfBuilder(const ElfSpec& spec) : spec_(spec), sections_(1) {
+  names_.text("");
+  segments_.push_back({PT_LOAD, PF_R | PF_X, 0, kCode, 0, 0, spec.code_bytes, 1});
+}
+
+inline Elf64_Shdr& ElfBuilder::add_section(std::string_view name, Elf64_Word type,
+                                           std::uint64_t size) {
+  Elf64_Shdr section{};
+  section.sh_name = static_cast<Elf64_Word>(names_.size());
+  section.sh_type = type;
+  section.sh_offset = kContents + contents_.size();
+  section.sh_size = size;
+  names_.text(name);
+  return sections_.emplace_back(section);
+}
+
+inline void ElfBuilder::add(std::string_view name, std::uint64_t address, std::uint64_t flags,
+                            const std::vector<std::byte>& bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  Elf64_Shdr& section = add_section(name, SHT_PROGBITS, bytes.size());
+  section.sh_flags = flags;
+  section.sh_addr = address;
+  Elf64_Phdr segment{PT_LOAD, PF_R, section.sh_offset, address, 0, bytes.size(), bytes.size(), 1};
+  if (address != 0) {
+    segments_.push_back(segment);
+  }
+  if (address == kEhFrameHeader) {
+    segment.p_type = PT_GNU_EH_FRAME;
+    segments_.push_back(segment);
+  }
+  for (const std::byte value : bytes) {
+    contents_.put(value);
+  }
+}
+
+inline Elf64_Ehdr ElfBuilder::header() const {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
   header.e_ident[EI_CLASS] = ELFCLASS64;
   header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_type = spec.type;
-  header.e_machine = spec.machine;
+  header.e_type = spec_.type;
+  header.e_machine = spec_.machine;
   header.e_phoff = sizeof(Elf64_Ehdr);
   header.e_phentsize = sizeof(Elf64_Phdr);
-  header.e_phnum = static_cast<Elf64_Half>(segments.size());
-  if (spec.has_sections) {
-    header.e_shoff = data + contents.size();
+  header.e_phnum = static_cast<Elf64_Half>(segments_.size());
+  if (spec_.has_sections) {
+    header.e_shoff = kContents + contents_.size();
     header.e_shentsize = sizeof(Elf64_Shdr);
-    header.e_shnum = static_cast<Elf64_Half>(sections.size());
-    header.e_shstrndx = static_cast<Elf64_Half>(sections.size() - 1);
+    header.e_shnum = static_cast<Elf64_Half>(sections_.size());
+    header.e_shstrndx = static_cast<Elf64_Half>(sections_.size() - 1);
   }
+  return header;
+}
+
+inline std::vector<std::byte> ElfBuilder::finish() {
+  Elf64_Shdr& section = add_section(".shstrtab", SHT_STRTAB, 0);
+  section.sh_size = names_.size();
+  contents_.add(names_);
   ByteWriter file;
-  file.put(header);
-  segments.resize(kSegments);  // the rest is PT_NULL
-  for (const Elf64_Phdr& segment : segments) {
+  file.put(header());
+  segments_.resize(kSegments);  // the rest is PT_NULL
+  for (const Elf64_Phdr& segment : segments_) {
     file.put(segment);
   }
-  file.add(contents);
-  for (const Elf64_Shdr& section : sections) {
-    file.put(section);
+  file.add(contents_);
+  for (const Elf64_Shdr& each : sections_) {
+    file.put(each);
   }
   return file.bytes();
+}
+
+inline std::vector<std::byte> make_elf_bytes(const ElfSpec& spec) {
+  ElfBuilder builder(spec);
+  builder.add(".eh_frame", kEhFrame, SHF_ALLOC, spec.eh_frame);
+  builder.add(".eh_frame_hdr", kEhFrameHeader, SHF_ALLOC, spec.eh_frame_hdr);
+  builder.add(".got", kGot, SHF_ALLOC, spec.got);
+  builder.add(".plt", kPlt, SHF_ALLOC | SHF_EXECINSTR, spec.plt);
+  builder.add(".debug_frame", 0, spec.debug_frame_flags, spec.debug_frame);
+  return builder.finish();
 }
 
 inline ElfFile make_elf(const ElfSpec& spec) {

@@ -434,8 +434,9 @@ TEST(EhFrame, finds_its_bytes_without_section_headers_and_ends_at_the_terminator
                       .add({0xff, 0xff, 0xff, 0x7f})  // something else
                       .bytes();
   // Version, encodings, .eh_frame relative to this word; no search table.
-  spec.eh_frame_hdr =
-      ByteWriter{1, 0x1b, 0xff, 0xff}.put(static_cast<std::uint32_t>(kEhFrame - 0x28004)).bytes();
+  spec.eh_frame_hdr = ByteWriter{1, 0x1b, 0xff, 0xff}
+                          .put(static_cast<std::uint32_t>(kEhFrame - kEhFrameHeader - 4))
+                          .bytes();
   EXPECT_THAT(read_rows(spec), ElementsAre(Pair(kCode, kEntry), Pair(kCode + 0x20, kNone)));
   spec.eh_frame_hdr = ByteWriter{2, 0x1b, 0xff, 0xff, 0, 0, 0, 0}.bytes();
   EXPECT_EQ(error_of(spec).code, Errc::malformed);
