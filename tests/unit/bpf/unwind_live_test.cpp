@@ -22,7 +22,6 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -67,7 +66,6 @@ class Tables {
     mapped_.clear();
     std::istringstream maps(read_file("/proc/" + std::to_string(pid) + "/maps", 1 << 20).value());
     for (std::string line; std::getline(maps, line);) {
-      Mapped mapped{};
       char permissions[5] = {};
       int path_at = 0;
       unsigned long start = 0;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
-#include <utility>
 #include <vector>
 
 #include "tests/unit/bpf/fake_stack.h"
@@ -115,7 +114,7 @@ TEST_F(UnwindStep, finds_the_caller_of_a_realigned_frame_in_each_of_its_parts) {
 
   registers_ = {kIp, kSp, kFp};
   put(kFp - 8, {cfa, kCallerFp, 0});  // saved r10, saved rbp
-  unw_rule body = with_fp(rule_of(UNW_CFA_FP_DEREF, -8), UNW_SAVED_FP, 0);
+  const unw_rule body = with_fp(rule_of(UNW_CFA_FP_DEREF, -8), UNW_SAVED_FP, 0);
   EXPECT_EQ(step(body), UNW_STEPPED);
   EXPECT_EQ(now(), (Registers{kCaller, cfa, kCallerFp}));
 }

@@ -6,7 +6,6 @@
 #include <zlib.h>
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -187,7 +188,7 @@ inline ReadelfFrames ReadelfParser::finish() {
   const auto starts_after = [](std::uint64_t address, const ReadelfFunction& f) {
     return address < f.start;
   };
-  for (Section& section : sections_) {
+  for (const Section& section : sections_) {
     const std::vector<ReadelfFunction> before = all;
     for (const ReadelfFunction& function : section.functions) {
       const auto after =
@@ -241,10 +242,10 @@ class FrameComparer {
   static constexpr std::size_t kShown = 10;
 
   static std::string register_name(unsigned number) {
-    static const std::vector<std::string> kNames = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi",
-                                                    "rbp", "rsp", "r8",  "r9",  "r10", "r11",
-                                                    "r12", "r13", "r14", "r15", "rip"};
-    return number < kNames.size() ? kNames[number] : "?";
+    static constexpr std::array<std::string_view, 17> kNames = {
+        "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8",
+        "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip"};
+    return std::string(number < kNames.size() ? kNames[number] : "?");
   }
   static std::string sum(std::string_view base, std::int64_t offset) {
     return std::string(base) + (offset < 0 ? "" : "+") + std::to_string(offset);
