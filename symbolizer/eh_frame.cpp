@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "symbolizer/plt_stubs.h"
+#include "symbolizer/plt_rules.h"
 
 namespace waggle {
 
@@ -197,7 +197,7 @@ void CallFrameInfo::add_functions(const ElfFile& file) {
 
 void CallFrameInfo::add_stubs(const ElfFile& file) {
   const std::size_t first = functions_.size();
-  for (const PltStubs& stubs : find_plt_stubs(file)) {
+  for (const PltRule& stubs : find_plt_rules(file)) {
     if (stubs.start >= lowest_address_ && stubs.start < end_address_ &&
         !is_covered(stubs.start, first)) {
       const CfiFunction entry{.start = stubs.start,

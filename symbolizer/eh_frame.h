@@ -9,7 +9,7 @@
 //   with one start, the first in the section counts.
 // - .debug_frame counts where .eh_frame says nothing of the function's start.
 // - Fewer than 16 bytes between two functions are padding, and belong to the first.
-// - PLT entries without a function have the rules of plt_stubs.h.
+// - PLT entries without a function have the rules of plt_rules.h.
 // - Elsewhere between functions the rule is UNW_CFA_FRAME_POINTER; where a function's information
 //   is malformed it is UNW_CFA_UNSUPPORTED.
 // - Functions outside the executable segments (discarded by the linker, or nonsense) are dropped.

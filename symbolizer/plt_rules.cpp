@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "symbolizer/plt_stubs.h"
+#include "symbolizer/plt_rules.h"
 
 #include <elf.h>
 
@@ -42,7 +42,7 @@ bool begins_with(Bytes bytes, const std::array<std::byte, size>& prefix) {
   return bytes.size() >= size && std::equal(prefix.begin(), prefix.end(), bytes.begin());
 }
 
-void add_lazy(const ElfSection& section, Bytes second_entry, std::vector<PltStubs>& stubs) {
+void add_lazy(const ElfSection& section, Bytes second_entry, std::vector<PltRule>& stubs) {
   const std::uint64_t start = section.address;
   const bool has_endbr = begins_with(second_entry, kEndbr);
   stubs.push_back({start, start + kPushGotBytes, stub_rule(UNW_CFA_SP, 2 * kWordBytes, 0)});
@@ -54,8 +54,8 @@ void add_lazy(const ElfSection& section, Bytes second_entry, std::vector<PltStub
 
 }  // namespace
 
-std::vector<PltStubs> find_plt_stubs(const ElfFile& file) {
-  std::vector<PltStubs> stubs;
+std::vector<PltRule> find_plt_rules(const ElfFile& file) {
+  std::vector<PltRule> stubs;
   if (file.machine() != EM_X86_64) {
     return stubs;
   }
