@@ -57,6 +57,38 @@ class ByteCursor {
     return value;
   }
 
+  // LEB128 (DWARF 5, section 7.6).  What does not fit 64 bits is cut off, as every reader does.
+  std::uint64_t read_uleb128() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0;;) {
+      const auto byte = read<std::uint8_t>();
+      if (shift < kValueBits) {
+        value |= static_cast<std::uint64_t>(byte & kLebMask) << shift;
+        shift += kLebBits;
+      }
+      if ((byte & kLebMore) == 0) {
+        return ok_ ? value : 0;
+      }
+    }
+  }
+
+  std::int64_t read_sleb128() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0;;) {
+      const auto byte = read<std::uint8_t>();
+      if (shift < kValueBits) {
+        value |= static_cast<std::uint64_t>(byte & kLebMask) << shift;
+        shift += kLebBits;
+      }
+      if ((byte & kLebMore) == 0) {
+        if ((byte & kLebSign) != 0 && shift < kValueBits) {
+          value |= ~std::uint64_t{0} << shift;
+        }
+        return ok_ ? static_cast<std::int64_t>(value) : 0;
+      }
+    }
+  }
+
   Bytes take(std::size_t count) {
     if (!ok_ || count > rest_.size()) {
       ok_ = false;
@@ -69,6 +101,12 @@ class ByteCursor {
   }
 
  private:
+  static constexpr unsigned kLebBits = 7;
+  static constexpr unsigned kLebMask = 0x7f;
+  static constexpr unsigned kLebSign = 0x40;
+  static constexpr unsigned kLebMore = 0x80;
+  static constexpr unsigned kValueBits = 64;
+
   Bytes rest_;
   bool ok_ = true;
 };

@@ -24,8 +24,12 @@ function(waggle_test name)
   else()
     set(serial TRUE) # they load the host and measure it
   endif()
+  set(timeout_seconds 300)
+  if(arg_SPEED STREQUAL "long")
+    set(timeout_seconds 3600)
+  endif()
   gtest_discover_tests(${name} TEST_LIST ${name}_tests DISCOVERY_TIMEOUT 60 PROPERTIES
-    TIMEOUT 300 RUN_SERIAL ${serial})
+    TIMEOUT ${timeout_seconds} RUN_SERIAL ${serial})
   # gtest_discover_tests splits a list of labels; ctest reads this file after the tests' own.
   set(labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
   file(WRITE ${labels}

@@ -161,6 +161,8 @@ Result<> ElfFile::read_program_headers(std::uint64_t offset, std::uint64_t count
     } else if (header.p_type == PT_DYNAMIC) {
       dynamic_offset_ = header.p_offset;
       dynamic_size_ = header.p_filesz;
+    } else if (header.p_type == PT_GNU_EH_FRAME) {
+      eh_frame_header_ = header.p_vaddr;
     }
   }
   return {};

@@ -64,6 +64,8 @@ class ElfFile {
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
   [[nodiscard]] const std::vector<ElfSegment>& load_segments() const { return segments_; }
   [[nodiscard]] const std::vector<ElfSection>& sections() const { return sections_; }
+  // Where PT_GNU_EH_FRAME says that .eh_frame_hdr is loaded.
+  [[nodiscard]] std::optional<std::uint64_t> eh_frame_header() const { return eh_frame_header_; }
   [[nodiscard]] std::uint64_t size_bytes() const { return size_; }
 
   [[nodiscard]] std::optional<std::uint64_t> address_of_offset(std::uint64_t file_offset) const {
@@ -106,6 +108,7 @@ class ElfFile {
   std::vector<ElfSection> sections_;
   std::uint64_t dynamic_offset_ = 0;
   std::uint64_t dynamic_size_ = 0;
+  std::optional<std::uint64_t> eh_frame_header_;
 };
 
 }  // namespace waggle

@@ -1,15 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The pure core of the unwinder: from the registers of one frame to those of its caller.
+ * The pure core of the unwinder: from the registers of one frame to those of its caller, by a rule
+ * of an unwind table or by frame pointer, and the search in a node of such a table.
  * No helper, no map: it compiles for BPF and natively (tests/unit/bpf).  The includer supplies
  * the memory:
  *
  *	int unw_read_stack(__u64 address, __u64 pair[2]);
  *
- * which reads two words of the process' stack and returns 0, or non-zero when it cannot.
+ * which reads two words of the process' stack and returns 0, or non-zero when it cannot.  The
+ * address is a multiple of 8.
+ *
+ * One frame, key = address in its file minus the table's lowest address (32 bits):
+ *
+ *	address = is_return_address ? regs.ip - 1 : regs.ip, the file's address of it
+ *	number = tree.root, first_key = 0
+ *	tree.levels times:
+ *		branch = node[number].branches[unw_search_branches(node[number].branches, key)]
+ *		number = branch.child, first_key = branch.first_key
+ *	row = node[number].rows[unw_search_rows(node[number].rows, key - first_key)]
+ *	unw_step_rule(&regs, &rules[row.rule], other)
+ *	is_return_address = !rules[row.rule].is_signal_frame
+ *
+ * The innermost frame's ip is no return address.
  */
 #ifndef WAGGLE_LIB_UNWIND_STEP_H
 #define WAGGLE_LIB_UNWIND_STEP_H
+
+#include "bpf/abi/unwind.h"
+
+#ifndef barrier_var
+#define barrier_var(var) asm volatile("" : "+r"(var))
+#endif
 
 struct unw_registers {
 	__u64 ip;
@@ -20,8 +41,8 @@ struct unw_registers {
 enum unw_outcome {
 	UNW_STEPPED,	/* the registers are the caller's now */
 	UNW_COMPLETE,	/* that was the thread's entry */
-	UNW_NO_INFO,	/* the frame pointer is not one */
-	UNW_UNREADABLE, /* it is one, but its memory cannot be read */
+	UNW_NO_INFO,	/* the frame pointer is not one, or the rule leads nowhere */
+	UNW_UNREADABLE, /* the memory that has the caller's registers cannot be read */
 	UNW_TOO_DEEP,	/* the buffer is full */
 };
 
@@ -30,6 +51,9 @@ static inline int unw_read_stack(__u64 address, __u64 pair[2]);
 enum {
 	UNW_LOWEST_CODE = 0x1000,   /* vm.mmap_min_addr at the least: nothing is mapped below */
 	UNW_USER_ADDRESS_BITS = 56, /* five-level page tables; one more bit is the kernel's */
+	UNW_LOST_FP = 1, /* in fp when nobody knows it; never taken for a frame pointer */
+	UNW_WORD_BYTES = 8,
+	UNW_PLT_ENTRY_BYTES = 16,
 };
 
 static inline int unw_is_user_address(__u64 address)
@@ -60,6 +84,195 @@ static inline enum unw_outcome unw_step_frame_pointer(struct unw_registers *regs
 	regs->fp = pair[0];
 	regs->ip = pair[1];
 	return UNW_STEPPED;
+}
+
+/* One word.  The last word of a stack has none behind it: then it is the second of a pair. */
+static inline int unw_read_word(__u64 address, __u64 *value)
+{
+	__u64 pair[2];
+
+	if (address % UNW_WORD_BYTES != 0 || !unw_is_user_address(address))
+		return -1;
+	if (!unw_read_stack(address, pair)) {
+		*value = pair[0];
+		return 0;
+	}
+	if (unw_read_stack(address - UNW_WORD_BYTES, pair))
+		return -1;
+	*value = pair[1];
+	return 0;
+}
+
+static inline enum unw_outcome unw_find_cfa(const struct unw_registers *regs,
+					    const struct unw_rule *rule, __u64 other, __u64 *cfa)
+{
+	__u64 offset = rule->cfa_offset; /* negative ones wrap around, here and below */
+	__u64 addend = rule->cfa_addend;
+	__u64 base = regs->sp;
+
+	switch (rule->cfa) {
+	case UNW_CFA_SP:
+		*cfa = base + offset;
+		return UNW_STEPPED;
+	case UNW_CFA_FP:
+		*cfa = regs->fp + offset;
+		return UNW_STEPPED;
+	case UNW_CFA_OTHER:
+		*cfa = other + offset;
+		return other ? UNW_STEPPED : UNW_NO_INFO;
+	case UNW_CFA_PLT:
+		*cfa = base + offset;
+		if (regs->ip % UNW_PLT_ENTRY_BYTES >= addend)
+			*cfa += UNW_WORD_BYTES;
+		return UNW_STEPPED;
+	case UNW_CFA_SP_DEREF:
+		break;
+	case UNW_CFA_FP_DEREF:
+		base = regs->fp;
+		break;
+	case UNW_CFA_SP_INDEX_DEREF:
+		if (!other)
+			return UNW_NO_INFO;
+		base += other * UNW_WORD_BYTES;
+		break;
+	default:
+		return UNW_NO_INFO;
+	}
+	if (unw_read_word(base + offset, cfa))
+		return UNW_UNREADABLE;
+	*cfa += addend;
+	return UNW_STEPPED;
+}
+
+/* Frames lie upwards: this is what ends a walk that a broken stack leads in circles. */
+static inline int unw_is_caller_sp(const struct unw_registers *regs, const struct unw_rule *rule,
+				   __u64 cfa)
+{
+	if (!unw_is_user_address(cfa))
+		return 0;
+	if (rule->is_signal_frame)
+		return 1; /* the handler may have a stack of its own, which lies anywhere */
+	if (rule->ra == UNW_SAVED_OTHER)
+		return cfa >= regs->sp; /* a return address that is not on the stack */
+	return cfa > regs->sp;
+}
+
+static inline int unw_find_fp(const struct unw_registers *regs, const struct unw_rule *rule,
+			      __u64 cfa, __u64 other, __u64 *fp)
+{
+	__u64 offset = rule->fp_offset;
+
+	switch (rule->fp) {
+	case UNW_SAVED_NOT:
+		*fp = regs->fp;
+		return 0;
+	case UNW_SAVED_CFA:
+		return unw_read_word(cfa + offset, fp);
+	case UNW_SAVED_SP:
+		return unw_read_word(regs->sp + offset, fp);
+	case UNW_SAVED_FP:
+		offset += regs->fp;
+		/*
+		 * GCC says so of a realigned frame up to its last instruction, and two too long:
+		 * fp is the caller's once it has been popped, and no slot of this frame.
+		 */
+		if (offset >= regs->sp && offset < cfa)
+			return unw_read_word(offset, fp);
+		*fp = regs->fp;
+		return 0;
+	case UNW_SAVED_OTHER:
+		*fp = other;
+		if (other)
+			return 0;
+		break;
+	default:
+		break;
+	}
+	*fp = UNW_LOST_FP;
+	return 0;
+}
+
+static inline enum unw_outcome unw_find_ip(const struct unw_registers *regs,
+					   const struct unw_rule *rule, __u64 cfa, __u64 other,
+					   __u64 *ip)
+{
+	__u64 base = rule->ra == UNW_SAVED_SP ? regs->sp : cfa;
+	__u64 offset = rule->ra_offset;
+
+	if (rule->ra == UNW_SAVED_OTHER) {
+		*ip = other;
+		return other ? UNW_STEPPED : UNW_NO_INFO;
+	}
+	if (unw_read_word(base + offset, ip))
+		return UNW_UNREADABLE;
+	return UNW_STEPPED;
+}
+
+/*
+ * By a rule (bpf/abi/unwind.h).  `other` is the value of rule->other_register, or 0 where it is not
+ * known: everywhere but in the innermost frame.  Where the rule says so, by frame pointer.
+ * The registers are changed by UNW_STEPPED alone.
+ */
+static inline enum unw_outcome unw_step_rule(struct unw_registers *regs,
+					     const struct unw_rule *rule, __u64 other)
+{
+	enum unw_outcome outcome;
+	__u64 cfa, fp, ip;
+
+	if (rule->cfa == UNW_CFA_FRAME_POINTER || rule->cfa == UNW_CFA_UNSUPPORTED)
+		return unw_step_frame_pointer(regs);
+	if (rule->cfa == UNW_CFA_END)
+		return UNW_COMPLETE;
+	outcome = unw_find_cfa(regs, rule, other, &cfa);
+	if (outcome != UNW_STEPPED)
+		return outcome;
+	if (!unw_is_caller_sp(regs, rule, cfa))
+		return UNW_NO_INFO;
+	/* The frame pointer first: it lies below, and a window of the stack is filled upwards. */
+	if (unw_find_fp(regs, rule, cfa, other, &fp))
+		return UNW_UNREADABLE;
+	outcome = unw_find_ip(regs, rule, cfa, other, &ip);
+	if (outcome != UNW_STEPPED)
+		return outcome;
+	if (ip == 0)
+		return UNW_COMPLETE;
+	if (!unw_is_user_address(ip))
+		return UNW_NO_INFO;
+	regs->ip = ip;
+	regs->sp = cfa;
+	regs->fp = fp;
+	return UNW_STEPPED;
+}
+
+/*
+ * The last of the rows (branches) whose offset (first key) is not above.  The first is never above:
+ * keys begin with the table.  Without a branch, so that the verifier sees one path and not 2^8; the
+ * barrier keeps the compiler from making one.
+ */
+static inline __u32 unw_search_rows(const struct unw_row *rows, __u64 offset)
+{
+	__u64 low = 0, half, is_below;
+
+	for (half = UNW_ROWS_PER_LEAF / 2; half; half /= 2) {
+		is_below = rows[(low + half) & (UNW_ROWS_PER_LEAF - 1)].offset;
+		is_below = (is_below - offset - 1) >> 63;
+		barrier_var(is_below);
+		low += half * is_below;
+	}
+	return low & (UNW_ROWS_PER_LEAF - 1);
+}
+
+static inline __u32 unw_search_branches(const struct unw_branch *branches, __u64 key)
+{
+	__u64 low = 0, half, is_below;
+
+	for (half = UNW_BRANCHES_PER_NODE / 2; half; half /= 2) {
+		is_below = branches[(low + half) & (UNW_BRANCHES_PER_NODE - 1)].first_key;
+		is_below = (is_below - key - 1) >> 63;
+		barrier_var(is_below);
+		low += half * is_below;
+	}
+	return low & (UNW_BRANCHES_PER_NODE - 1);
 }
 
 #endif

@@ -56,6 +56,13 @@ class Benches(unittest.TestCase):
         for name in ("cold", "warm", "module"):
             self.assertRegex(printed, rf"(?m)^{name} +\d+ addresses +{NUMBER} ms +\d+ ns each")
 
+    def test_unwind_table_prints_each_file_and_the_sum_of_a_folder(self):
+        bench = BUILD / "tests/bench/unwind_table_bench"
+        printed = run(bench, WAGGLE)
+        self.assertRegex(printed, rf"(?m)^ +{NUMBER} +[1-9]\d* +[1-9]\d* +[1-9]\d* +{NUMBER} +\d+ "
+                                  rf"+{NUMBER} +\d+  {re.escape(str(WAGGLE))}$")
+        self.assertRegex(run(bench, BUILD / "tests/bench"), r"(?m)  all [1-9]\d* files$")
+
     def test_process_stream_prints_scan_table_and_delays(self):
         printed = run(BUILD / "tests/bench/process_stream_bench", 1)
         self.assertRegex(printed, rf"(?m)^scan: [1-9]\d* processes, {NUMBER} us each$")

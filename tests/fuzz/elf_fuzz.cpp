@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as an ELF file: opened, its symbols read, names looked up.
+// Any bytes as an ELF file: opened, its symbols read, names looked up, its unwind table made.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "symbolizer/module.h"
+#include "symbolizer/unwind_table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const waggle::Bytes bytes = std::as_bytes(std::span(data, size));
@@ -18,6 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto read = file->read_section(section, kLimitBytes);
       CHECK(!read || read->size() <= kLimitBytes);
     }
+    waggle::UnwindRules rules;
+    if (const auto table = waggle::UnwindTable::build(*file, rules)) {
+      rules.release(table->rules());
+    }
+    CHECK(rules.size() == UNW_FIXED_RULES);
   }
   const auto module = waggle::Module::load_bytes(copy);
   if (!module) {

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
+#include <vector>
 
 namespace waggle {
 namespace {
@@ -46,6 +48,65 @@ TEST(ByteCursor, stays_failed_after_the_first_overrun) {
   EXPECT_FALSE(cursor.ok());
   EXPECT_EQ(cursor.read<std::uint8_t>(), 0);
   EXPECT_FALSE(cursor.ok());
+}
+
+std::vector<std::byte> bytes_of(std::initializer_list<unsigned> values) {
+  std::vector<std::byte> bytes;
+  for (const unsigned value : values) {
+    bytes.push_back(static_cast<std::byte>(value));
+  }
+  return bytes;
+}
+
+std::uint64_t uleb128_of(std::initializer_list<unsigned> values) {
+  const std::vector<std::byte> bytes = bytes_of(values);
+  ByteCursor cursor(bytes);
+  const std::uint64_t value = cursor.read_uleb128();
+  EXPECT_TRUE(cursor.ok());
+  EXPECT_EQ(cursor.remaining(), 0U);
+  return value;
+}
+
+std::int64_t sleb128_of(std::initializer_list<unsigned> values) {
+  const std::vector<std::byte> bytes = bytes_of(values);
+  ByteCursor cursor(bytes);
+  const std::int64_t value = cursor.read_sleb128();
+  EXPECT_TRUE(cursor.ok());
+  EXPECT_EQ(cursor.remaining(), 0U);
+  return value;
+}
+
+// The examples of DWARF 5, section 7.6, and the ends of the range.
+TEST(ByteCursor, reads_leb128_values) {
+  EXPECT_EQ(uleb128_of({2}), 2U);
+  EXPECT_EQ(uleb128_of({0x80, 1}), 128U);
+  EXPECT_EQ(uleb128_of({0xb9, 0x64}), 12857U);
+  EXPECT_EQ(uleb128_of({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}),
+            std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(sleb128_of({2}), 2);
+  EXPECT_EQ(sleb128_of({0x7e}), -2);
+  EXPECT_EQ(sleb128_of({0xff, 0}), 127);
+  EXPECT_EQ(sleb128_of({0x81, 0x7f}), -127);
+  EXPECT_EQ(sleb128_of({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}),
+            std::numeric_limits<std::int64_t>::min());
+}
+
+TEST(ByteCursor, reads_over_padded_leb128_values_and_cuts_what_passes_64_bits) {
+  EXPECT_EQ(uleb128_of({0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0}), 2U);
+  EXPECT_EQ(uleb128_of({0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}),
+            2U);
+  EXPECT_EQ(sleb128_of({0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}),
+            -2);
+}
+
+TEST(ByteCursor, fails_on_a_leb128_value_without_its_end) {
+  const std::vector<std::byte> bytes = bytes_of({0x80, 0x80});
+  ByteCursor cursor(bytes);
+  EXPECT_EQ(cursor.read_uleb128(), 0U);
+  EXPECT_FALSE(cursor.ok());
+  ByteCursor other(bytes);
+  EXPECT_EQ(other.read_sleb128(), 0);
+  EXPECT_FALSE(other.ok());
 }
 
 }  // namespace

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Unwind tables: from an address in an executable file to the rule that leads from a frame there to
+ * its caller.  User space compiles them from a file's call frame information
+ * (symbolizer/unwind_table.h); the kernel side searches them and applies the rule
+ * (bpf/lib/unwind_step.h).
+ *
+ * A table is a tree of nodes of 1 KiB that may lie anywhere in a pool: leaves of rows, and above
+ * them up to UNW_MAX_LEVELS levels of branches.  Keys are "address in the file minus the file's
+ * lowest executable address", 32 bits.  Every node is full: the last row or branch is repeated, so
+ * that a search has a fixed number of steps.
+ */
+#ifndef WAGGLE_ABI_UNWIND_H
+#define WAGGLE_ABI_UNWIND_H
+
+#include "bpf/abi/abi.h"
+
+/*
+ * How the CFA (canonical frame address, DWARF 5 section 6.4: the caller's stack pointer) is found.
+ * `base` is sp or fp, [x] the word at address x.
+ */
+enum unw_cfa {
+	UNW_CFA_FRAME_POINTER,	/* no table for this code: walk by frame pointer */
+	UNW_CFA_UNSUPPORTED,	/* there is one, and no rule can say it: likewise */
+	UNW_CFA_END,		/* the thread's entry: there is no caller */
+	UNW_CFA_SP,		/* sp + cfa_offset */
+	UNW_CFA_FP,		/* fp + cfa_offset */
+	UNW_CFA_OTHER,		/* other_register + cfa_offset */
+	UNW_CFA_SP_DEREF,	/* [sp + cfa_offset] + cfa_addend */
+	UNW_CFA_FP_DEREF,	/* [fp + cfa_offset] + cfa_addend: a realigned stack */
+	UNW_CFA_SP_INDEX_DEREF, /* [sp + 8 * other_register + cfa_offset] + cfa_addend */
+	UNW_CFA_PLT,		/* sp + cfa_offset, plus 8 if ip % 16 >= cfa_addend */
+};
+
+/* Where a register of the caller is. */
+enum unw_saved {
+	UNW_SAVED_NOT,	 /* unchanged: it is in its register still */
+	UNW_SAVED_LOST,	 /* nobody knows */
+	UNW_SAVED_CFA,	 /* [CFA + its offset] */
+	UNW_SAVED_SP,	 /* [sp + its offset], sp being that of the frame itself */
+	UNW_SAVED_FP,	 /* [fp + its offset], likewise */
+	UNW_SAVED_OTHER, /* in other_register */
+};
+
+/*
+ * The caller's sp is the CFA.  All zeroes is the rule for code without a table.
+ * other_register is a DWARF register number; its value is known in the interrupted frame alone.
+ */
+struct unw_rule {
+	__s32 cfa_offset;
+	__s16 cfa_addend;
+	__s16 fp_offset;
+	__s16 ra_offset;
+	__u8 cfa; /* enum unw_cfa; all fields below and above are 0 where they say nothing */
+	__u8 fp;  /* enum unw_saved, the caller's frame pointer */
+	__u8 ra;  /* enum unw_saved, the return address; not _NOT, not _LOST, not _FP */
+	__u8 other_register;
+	__u8 is_signal_frame; /* the caller was interrupted: its ip is no return address */
+	__u8 pad_;
+};
+ABI_ASSERT(sizeof(struct unw_rule) == 16, "unw_rule has no padding");
+
+/* Rules are shared by the tables of all files; these numbers are fixed. */
+enum unw_fixed_rule {
+	UNW_RULE_FRAME_POINTER,
+	UNW_RULE_UNSUPPORTED,
+	UNW_RULE_END,
+	UNW_FIXED_RULES,
+};
+
+enum {
+	UNW_MAX_RULES = 65536, /* a row has 16 bits for one */
+	UNW_NODE_BYTES = 1024,
+	UNW_ROWS_PER_LEAF = 256,
+	UNW_BRANCHES_PER_NODE = 128,
+	UNW_MAX_LEVELS = 3,    /* of branches: 2 Mi leaves, 512 Mi rows */
+	UNW_LEAF_SPAN = 65536, /* a row has 16 bits for its address */
+};
+
+/* Holds from its address to that of the next row. */
+struct unw_row {
+	__u16 offset; /* key minus the leaf's first key */
+	__u16 rule;
+};
+ABI_ASSERT(sizeof(struct unw_row) == 4, "unw_row has no padding");
+
+struct unw_branch {
+	__u32 first_key; /* of the child */
+	__u32 child;	 /* number of the node in the pool */
+};
+ABI_ASSERT(sizeof(struct unw_branch) == 8, "unw_branch has no padding");
+
+struct unw_node {
+	union {
+		struct unw_row rows[UNW_ROWS_PER_LEAF];		   /* a leaf */
+		struct unw_branch branches[UNW_BRANCHES_PER_NODE]; /* any other */
+	};
+};
+ABI_ASSERT(sizeof(struct unw_node) == UNW_NODE_BYTES, "unw_node is a node");
+
+/* What a mapping needs to know of its file's table.  The first key of the root is 0. */
+struct unw_tree {
+	__u32 root;   /* number of the node in the pool */
+	__u32 levels; /* of branches above the leaves; 0: the root is a leaf */
+};
+ABI_ASSERT(sizeof(struct unw_tree) == 8, "unw_tree has no padding");
+
+#endif
