@@ -28,7 +28,7 @@ struct CfiRow {
   unw_rule rule;
 };
 
-inline unw_rule fixed_rule(unw_cfa cfa) {
+constexpr unw_rule fixed_rule(unw_cfa cfa) {
   unw_rule rule{};
   rule.cfa = static_cast<std::uint8_t>(cfa);
   return rule;

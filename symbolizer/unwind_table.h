@@ -26,6 +26,11 @@
 
 namespace waggle {
 
+struct NumberedRule {
+  std::uint16_t number;
+  unw_rule rule;
+};
+
 struct UnwindRuleHash {
   std::size_t operator()(const unw_rule& rule) const;
 };

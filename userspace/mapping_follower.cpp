@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "bpf/abi/frame.h"
+
 namespace waggle {
 
 void MappingFollower::on_record(const ProcessRecord& record) {
@@ -28,6 +30,14 @@ void MappingFollower::want(const process_id& process, std::uint64_t time_ns) {
   }
 }
 
+void MappingFollower::take_tables(std::uint64_t now_ns) {
+  for (const ExecutableFileRef& file : tables_.take_done()) {
+    for (const process_id& process : feeder_.outdate(file.get())) {
+      want(process, now_ns);
+    }
+  }
+}
+
 void MappingFollower::catch_up() {
   for (const Wanted& wanted : std::exchange(wanted_, {})) {
     feed(wanted);
@@ -44,11 +54,13 @@ void MappingFollower::feed(const Wanted& wanted) {
   for (const CodeMapping& mapping : view->mappings) {
     const auto executable = locator_.find_executable(process, wanted.time_ns, mapping);
     if (executable) {
+      const auto table = tables_.find(executable->file, locator_.place_of(executable->file),
+                                      mapping.file_offset, mapping.end - mapping.start);
       rows.push_back({.row = {.start = mapping.start,
                               .end = mapping.end,
-                              .file_base = mapping.file_offset - mapping.start,
-                              .executable = executable->id,
-                              .pad_ = 0},
+                              .first_frame = frame_make_native(executable->id, mapping.file_offset),
+                              .table = table.table,
+                              .first_key = table.first_key},
                       .file = executable->file});
     }
   }

@@ -10,6 +10,7 @@
 #include "userspace/attach/process_records.h"
 #include "userspace/process/mapping_feeder.h"
 #include "userspace/process/process_table.h"
+#include "userspace/process/unwind_tables.h"
 #include "userspace/profile/locator.h"
 
 namespace waggle {
@@ -17,9 +18,13 @@ namespace waggle {
 // One thread, the table's.
 class MappingFollower {
  public:
-  // The descriptors of proc_mappings and proc_nodes.  The table and the locator outlive it.
-  MappingFollower(ProcessTable& processes, Locator& locator, int mappings_map, int nodes_map)
-      : processes_(processes), locator_(locator), feeder_(mappings_map, nodes_map) {}
+  // The descriptors of proc_mappings and proc_nodes.  The other three outlive it.
+  MappingFollower(ProcessTable& processes, Locator& locator, UnwindTables& tables, int mappings_map,
+                  int nodes_map)
+      : processes_(processes),
+        locator_(locator),
+        tables_(tables),
+        feeder_(mappings_map, nodes_map) {}
 
   // After the table took the record: a process that exits or execs is forgotten, one that maps
   // something is fed at the next catch_up().
@@ -27,6 +32,8 @@ class MappingFollower {
   // A sample had frames that the kernel side could not place.  time_ns: of the sample,
   // CLOCK_MONOTONIC; by now the process may be another program.
   void want(const process_id& process, std::uint64_t time_ns);
+  // Tables have come: the processes that use them are fed at the next catch_up().
+  void take_tables(std::uint64_t now_ns);
   // Feeds what changed or is wanted.  Call it after each drain of the stream.
   void catch_up();
   // A grace period has passed since the last catch_up().
@@ -45,6 +52,7 @@ class MappingFollower {
 
   ProcessTable& processes_;
   Locator& locator_;
+  UnwindTables& tables_;
   MappingFeeder feeder_;
   std::vector<Wanted> wanted_;
 };

@@ -26,20 +26,24 @@ void hear_first() {
 
 }  // namespace
 
-Recorder::Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream)
+Recorder::Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream,
+                   UnwindTables tables)
     : event_(event),
       stream_(std::move(stream)),
       processes_(ProcFs()),
       locator_(processes_),
       resolver_(kModuleCacheBytes),
       sampler_(std::move(sampler)),
-      follower_(processes_, locator_, sampler_.mappings_fd(), sampler_.nodes_fd()) {}
+      tables_(std::move(tables)),
+      follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd()) {}
 
 Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& options) {
   CpuSampler sampler = TRY(CpuSampler::load(options));
   const SamplingEvent event = TRY(choose_sampling_event());
   ProcessStream stream = TRY(ProcessStream::open());
-  return std::unique_ptr<Recorder>(new Recorder(std::move(sampler), event, std::move(stream)));
+  UnwindTables tables = TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd()));
+  return std::unique_ptr<Recorder>(
+      new Recorder(std::move(sampler), event, std::move(stream), std::move(tables)));
 }
 
 Result<> Recorder::start() {
@@ -52,13 +56,18 @@ Result<> Recorder::start() {
 std::vector<int> Recorder::fds() const {
   std::vector<int> fds = stream_.fds();
   fds.push_back(sampler_.poll_fd());
+  fds.push_back(tables_.fd());
   return fds;
 }
 
 void Recorder::hear_processes() {
   stream_.drain([this](const ProcessRecord& record) { on_record(record); });
   follower_.catch_up();
-  resolver_.read(locator_.take_opened());
+  std::vector<OpenedFile> opened = locator_.take_opened();
+  for (const OpenedFile& file : opened) {
+    tables_.want(file.file, locator_.place_of(file.file));  // there before the first sample
+  }
+  resolver_.read(std::move(opened));
 }
 
 void Recorder::on_record(const ProcessRecord& record) {
@@ -70,6 +79,9 @@ void Recorder::on_record(const ProcessRecord& record) {
 }
 
 void Recorder::note(const MapRecord& record) {
+  if (!sampler_.is_selected(static_cast<pid_t>(record.pid))) {
+    return;
+  }
   if (record.inode != 0) {
     locator_.note_file({.pid = static_cast<pid_t>(record.pid),
                         .start = record.start,
@@ -90,6 +102,7 @@ Result<> Recorder::on_readable() {
   for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
     follower_.want(unplaced.process, unplaced.time_ns);
   }
+  follower_.take_tables(TableClock::now().monotonic_ns);
   hear_processes();
   return {};
 }
@@ -124,14 +137,15 @@ Result<> Recorder::stop() {
 Result<Recording> Recorder::finish() {
   Resolver::Resolved resolved = resolver_.finish();
   const cpu_stats stats = TRY(sampler_.stats());
-  return Recording{.profile = std::move(resolved.profile),
-                   .event = event_,
-                   .stats = stats,
-                   .truncated = stats.truncated + locator_.cut_samples(),
-                   .withheld = sampler_.withheld(stats),
-                   .bpf_map_bytes = sampler_.map_bytes() + follower_.map_bytes(),
-                   .duration = end_ - start_,
-                   .kernel_names_problem = std::move(resolved.kernel_problem)};
+  return Recording{
+      .profile = std::move(resolved.profile),
+      .event = event_,
+      .stats = stats,
+      .truncated = stats.truncated + locator_.cut_samples(),
+      .withheld = sampler_.withheld(stats),
+      .bpf_map_bytes = sampler_.map_bytes() + follower_.map_bytes() + tables_.map_bytes(),
+      .duration = end_ - start_,
+      .kernel_names_problem = std::move(resolved.kernel_problem)};
 }
 
 }  // namespace waggle

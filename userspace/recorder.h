@@ -72,7 +72,8 @@ class Recorder {
   Result<Recording> finish();
 
  private:
-  Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream);
+  Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream,
+           UnwindTables tables);
   void hear_processes();
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
@@ -84,6 +85,7 @@ class Recorder {
   Locator locator_;
   Resolver resolver_;
   CpuSampler sampler_;
+  UnwindTables tables_;       // in the sampler's maps
   MappingFollower follower_;  // writes into the sampler's maps
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point end_;

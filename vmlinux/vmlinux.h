@@ -53,6 +53,7 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
+	BPF_F_MMAPABLE = 0x400, /* user space may map the values */
 };
 
 /* arch/x86/include/uapi/asm/ptrace.h.  A stable layout, so no relocation. */

@@ -11,6 +11,7 @@
 
 #include "bpf/abi/abi.h"
 #include "bpf/abi/process.h"
+#include "bpf/abi/unwind.h"
 
 enum {
 	MAPPINGS_ROWS_PER_NODE = 32,
@@ -23,9 +24,10 @@ enum {
 struct mapping_row {
 	__u64 start;
 	__u64 end;
-	__u64 file_base;  /* address + file_base = offset in the file, modulo 2^64 */
-	__u32 executable; /* of a native frame (bpf/abi/frame.h) */
-	__u32 pad_;
+	__u64 first_frame; /* of start, a native frame (bpf/abi/frame.h); that of start + n is n
+			      more */
+	__u32 table;	   /* of its file: see unw_table_make(); UNW_NO_TABLE: none, or not yet */
+	__u32 first_key;   /* of start in that table, modulo 2^32 */
 };
 ABI_ASSERT(sizeof(struct mapping_row) == 32, "mapping_row has no padding");
 

@@ -9,23 +9,24 @@
 #include "bpf/abi/abi.h"
 
 /* X(name, text of the frame, meaning) */
-#define WAGGLE_MARKERS(X)                                                                       \
-	X(truncated_depth, "[truncated: depth]",                                                \
-	  "the stack is deeper than the buffer; the leaf side is kept")                         \
-	X(truncated_no_unwind_info, "[truncated: no unwind info]",                              \
-	  "the caller could not be found: the code keeps no frame pointer here")                \
-	X(truncated_unreadable_memory, "[truncated: unreadable memory]",                        \
-	  "the stack memory that holds the caller could not be read")                           \
-	X(truncated_kernel_depth, "[truncated: kernel depth]",                                  \
-	  "the kernel stack is deeper than kernel.perf_event_max_stack; the leaf side is kept") \
-	X(process_32bit, "[32-bit process]", "stacks of 32-bit processes are not walked")       \
-	X(unknown_mapping, "[unknown mapping]",                                                 \
-	  "no file or named region is known for the address above this frame")                  \
-	X(unknown_process, "[unknown process]",                                                 \
-	  "the process was gone before its mappings could be read")                             \
-	X(lost_stack, "[lost stack]", "samples whose count is known and whose frames are not")  \
-	X(lost_kernel_stack, "[lost kernel stack]", "the kernel gave no stack of its own")      \
-	X(exec, "[exec]",                                                                       \
+#define WAGGLE_MARKERS(X)                                                                          \
+	X(truncated_depth, "[truncated: depth]",                                                   \
+	  "the stack is deeper than the buffer; the leaf side is kept")                            \
+	X(truncated_no_unwind_info, "[truncated: no unwind info]",                                 \
+	  "the caller could not be found: the code has no unwind table, or not yet, and keeps no " \
+	  "frame pointer here")                                                                    \
+	X(truncated_unreadable_memory, "[truncated: unreadable memory]",                           \
+	  "the stack memory that holds the caller could not be read")                              \
+	X(truncated_kernel_depth, "[truncated: kernel depth]",                                     \
+	  "the kernel stack is deeper than kernel.perf_event_max_stack; the leaf side is kept")    \
+	X(process_32bit, "[32-bit process]", "stacks of 32-bit processes are not walked")          \
+	X(unknown_mapping, "[unknown mapping]",                                                    \
+	  "no file or named region is known for the address above this frame")                     \
+	X(unknown_process, "[unknown process]",                                                    \
+	  "the process was gone before its mappings could be read")                                \
+	X(lost_stack, "[lost stack]", "samples whose count is known and whose frames are not")     \
+	X(lost_kernel_stack, "[lost kernel stack]", "the kernel gave no stack of its own")         \
+	X(exec, "[exec]",                                                                          \
 	  "the process was between two programs, in execve(2): it had no user stack")
 
 enum marker {

@@ -31,7 +31,8 @@
 	X(lost, counts_busy, "the table of counts was locked by the code that was interrupted")  \
 	X(lost, internal, "a map that always exists was not found")                              \
 	X(truncated, truncated_depth, "stacks deeper than the buffer")                           \
-	X(truncated, truncated_no_unwind_info, "stacks that end where frame pointers end")       \
+	X(truncated, truncated_no_unwind_info,                                                   \
+	  "stacks that end in code without a way to its caller")                                 \
 	X(truncated, truncated_unreadable_memory, "stacks that end in unreadable memory")        \
 	X(truncated, truncated_kernel_depth, "kernel stacks deeper than perf_event_max_stack")   \
 	X(truncated, process_32bit, "stacks of 32-bit processes, not walked")                    \

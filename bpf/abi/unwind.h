@@ -105,4 +105,29 @@ struct unw_tree {
 };
 ABI_ASSERT(sizeof(struct unw_tree) == 8, "unw_tree has no padding");
 
+/* The pool: UNW_MAX_CHUNKS maps of UNW_NODES_PER_CHUNK nodes, 1 MiB each. */
+enum {
+	UNW_NODES_PER_CHUNK = 1024,
+	UNW_MAX_CHUNKS = 256,
+	UNW_ROOT_BITS = 30,
+};
+
+/* A tree in 32 bits, as a mapping_row has it. */
+#define UNW_NO_TABLE 0xffffffffU
+
+static inline __u32 unw_table_make(struct unw_tree tree)
+{
+	return tree.levels << UNW_ROOT_BITS | tree.root;
+}
+
+static inline __u32 unw_table_root(__u32 table)
+{
+	return table & ((1U << UNW_ROOT_BITS) - 1);
+}
+
+static inline __u32 unw_table_levels(__u32 table)
+{
+	return table >> UNW_ROOT_BITS;
+}
+
 #endif

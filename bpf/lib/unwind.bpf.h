@@ -15,6 +15,7 @@
 #include "bpf/abi/frame.h"
 #include "bpf/lib/mappings.bpf.h"
 #include "bpf/lib/unwind_step.h"
+#include "bpf/lib/unwind_tables.bpf.h"
 
 enum {
 	UNW_WINDOW_BYTES = 1024,
@@ -35,14 +36,42 @@ struct unw_row_cache {
 	struct mapping_row rows[UNW_ROWS]; /* end 0: covers nothing */
 };
 
+/*
+ * What an address was found to be, by earlier walks on this CPU too: call sites repeat.  Good as
+ * long as the process' mappings, which an epoch stands for, are what they were.
+ */
+struct unw_pc_entry {
+	__u64 pc;
+	__u64 epoch; /* of process_mappings; 0: a free entry */
+	__u64 frame;
+	__u32 rule;
+	__u32 pad_;
+};
+
+enum {
+	UNW_PC_ENTRIES = 1024, /* 32,768 bytes, the most that a CPU's element can have */
+};
+
+struct unw_pc_cache {
+	struct unw_pc_entry entries[UNW_PC_ENTRIES];
+};
+
+/* 0 -> the cache of this CPU, direct-mapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct unw_pc_cache);
+} unw_pc_caches SEC(".maps");
+
 struct unw_walk {
 	struct unw_registers regs;
 	__u64 hash; /* of the frames so far: becomes the stack id */
 	__u32 user_count;
 	__u32 outcome;	     /* enum unw_outcome, why the loop ended */
 	__u32 unknown_count; /* frames whose mapping the kernel side does not know */
-	__u32 pad_;
-	__u64 asked_ns; /* when user space was last woken for such frames */
+	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
+	__u64 asked_ns;	     /* when user space was last woken for such frames */
 	struct unw_row_cache cache;
 	/* A copy of the stack at [window_start, window_end): one read serves the next frames. */
 	__u64 window_start;
@@ -165,31 +194,64 @@ static __always_inline struct mapping_row *unw_find_row(struct unw_row_cache *ca
 	return 0;
 }
 
-/* The frame for an address: file and offset where the mapping is known, else the address itself. */
-static __always_inline u64 unw_user_frame(struct unw_walk *w, u64 address)
+/* Finds the frame, and the rule to its caller, of an address that is not in the cache. */
+static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_entry *entry, u64 pc)
 {
-	struct mapping_row *row = unw_find_row(&w->cache, address);
+	struct mapping_row *row = unw_find_row(&w->cache, pc);
+	u64 from_start;
 
-	if (row)
-		return frame_make_native(row->executable, address + row->file_base);
-	w->unknown_count++;
-	return address;
+	if (!row) {
+		w->unknown_count++;
+		entry->epoch = 0;
+		entry->frame = pc;
+		entry->rule = UNW_RULE_FRAME_POINTER;
+		return;
+	}
+	from_start = pc - row->start;
+	entry->pc = pc;
+	entry->epoch = w->cache.epoch;
+	entry->frame = row->first_frame + from_start;
+	entry->rule = UNW_RULE_FRAME_POINTER;
+	if (row->table != UNW_NO_TABLE)
+		entry->rule = unw_find_rule(row->table, (u32)(row->first_key + from_start));
+}
+
+static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
+{
+	u32 zero = 0;
+	struct unw_pc_cache *cache = bpf_map_lookup_elem(&unw_pc_caches, &zero);
+	u64 hash = (pc ^ epoch << 32) * 0x9e3779b97f4a7c15ULL;
+
+	return cache ? &cache->entries[hash >> 54 & (UNW_PC_ENTRIES - 1)] : 0;
 }
 
 /* Records the frame in w->regs and goes on to its caller.  Non-zero ends the loop. */
-__noinline int unwind_one_frame(u32 turn)
+__noinline int unwind_one_frame(void)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
-	/* A return address minus one lies inside the call, also when the call ends its function. */
-	u64 into_call = turn != 0;
-	u32 outcome;
+	struct unw_pc_entry *entry;
+	struct unw_rule *rule;
+	u32 outcome, number;
+	u64 pc;
 
 	if (!w)
 		return 1;
-	if (!unw_push(w, unw_user_frame(w, w->regs.ip - into_call)))
+	/* A return address minus one lies inside the call, also when the call ends its function. */
+	pc = w->regs.ip - w->is_return;
+	entry = unw_pc_entry_of(pc, w->cache.epoch);
+	if (!entry)
 		return 1;
-	outcome = unw_step_frame_pointer(&w->regs);
+	if (entry->pc != pc || entry->epoch != w->cache.epoch || !entry->epoch)
+		unw_find_place(w, entry, pc);
+	if (!unw_push(w, entry->frame))
+		return 1;
+	number = entry->rule;
+	rule = bpf_map_lookup_elem(&unw_rules, &number);
+	if (!rule)
+		return 1;
+	outcome = unw_step_rule(&w->regs, rule, 0);
 	w->outcome = outcome;
+	w->is_return = !rule->is_signal_frame;
 	return outcome != UNW_STEPPED;
 }
 
@@ -198,9 +260,10 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 {
 	w->window_start = 0;
 	w->window_end = 0;
+	w->is_return = 0;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
 	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES; turn++)
-		if (unwind_one_frame(turn))
+		if (unwind_one_frame())
 			break;
 	if (w->outcome == UNW_STEPPED)
 		w->outcome = UNW_TOO_DEEP;

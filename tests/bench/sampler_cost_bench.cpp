@@ -154,7 +154,8 @@ class Sampler {
       : sampler_(load(rate)),
         program_(bpf_prog_get_fd_by_id(sampler_.programs().front().id)),
         locator_(processes_),
-        follower_(processes_, locator_, sampler_.mappings_fd(), sampler_.nodes_fd()) {
+        tables_(UnwindTables::start(sampler_.tables_fd(), sampler_.rules_fd()).value()),
+        follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd()) {
     CHECK(program_.is_open() && processes_.scan());
   }
 
@@ -171,6 +172,7 @@ class Sampler {
       sample_count_ += stack.count;
     }));
     follower_.recycle();
+    follower_.take_tables(TableClock::now().monotonic_ns);
     for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
       follower_.want(unplaced.process, unplaced.time_ns);
     }
@@ -188,6 +190,7 @@ class Sampler {
   UniqueFd program_;
   ProcessTable processes_{ProcFs()};
   Locator locator_;
+  UnwindTables tables_;
   MappingFollower follower_;
   std::uint64_t frame_count_ = 0;
   std::uint64_t sample_count_ = 0;

@@ -110,6 +110,15 @@ def check_record(output: str, _build: Path) -> None:
     require(known >= 0.8 * taken, f"{known} of {taken} samples of recursion show its stack")
 
 
+def check_unwind(output: str, _build: Path) -> None:
+    stacks = read_collapsed(output)
+    whole = [stack for stack in stacks if stack.frames.startswith("_start;")]
+    stack = "main;" + "recurse;" * RECURSION_DEPTH + "burn"
+    known, taken = count_of(whole, "recursion_no_fp", stack), count_of(stacks, "recursion_no_fp")
+    require(taken >= FEW_SAMPLES, f"{taken} samples of recursion_no_fp, of about 290")
+    require(known >= 0.8 * taken, f"{known} of {taken} samples show the stack from its entry")
+
+
 def check_hotplug(output: str, _build: Path) -> None:
     stacks = read_collapsed(output)
     before, after = (count_of(stacks, comm) for comm in ("before_offline", "after_online"))
@@ -128,11 +137,13 @@ def check_refusal(cause: str) -> Callable[[str, Path], None]:
     return check
 
 
-RECORD = f"""
-waggle record -d 3 -F 99 -o /tmp/record.col -- recursion {RECURSION_DEPTH}
+def record_of(program: str) -> str:
+    return f"""
+waggle record -d 3 -F 99 -o /tmp/record.col -- {program} {RECURSION_DEPTH}
 echo {COLLAPSED_MARK}
 cat /tmp/record.col
 """
+
 
 # Each busy program has a name of its own and runs on cpu1 alone.
 HOTPLUG = f"""
@@ -178,7 +189,10 @@ JOBS = (
         check_gtest, timeout_s=60),
     Job("sampler", ("tests/kernel/cpu_sampler_test", "tests/programs/recursion"), CPU_SAMPLER_TEST,
         check_gtest, timeout_s=150),
-    Job("record", ("waggle", "tests/programs/recursion"), RECORD, check_record, timeout_s=60),
+    Job("record", ("waggle", "tests/programs/recursion"), record_of("recursion"), check_record,
+        timeout_s=60),
+    Job("unwind", ("waggle", "tests/programs/recursion_no_fp"), record_of("recursion_no_fp"),
+        check_unwind, timeout_s=60),
     Job("hotplug", ("waggle", "tests/programs/recursion"), HOTPLUG, check_hotplug, timeout_s=60),
     Job("no_btf", ("waggle",), HIDE_BTF + REFUSED, check_refusal("BTF"), timeout_s=30),
     Job("lockdown", ("waggle",), LOCK_DOWN + REFUSED, check_refusal("lockdown"), timeout_s=30),

@@ -26,8 +26,12 @@ Result<BpfLink> attach(bpf_program* program) {
 }
 
 Result<UniqueFd> create_map(bpf_map_type type, const char* name, std::uint32_t key_bytes,
-                            std::uint32_t value_bytes, std::uint32_t max_entries) {
-  const int fd = bpf_map_create(type, name, key_bytes, value_bytes, max_entries, nullptr);
+                            std::uint32_t value_bytes, std::uint32_t max_entries,
+                            std::uint32_t flags) {
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.map_flags = flags;
+  const int fd = bpf_map_create(type, name, key_bytes, value_bytes, max_entries, &options);
   if (fd < 0) {
     return fail_errno(fmt::format("create the BPF map {}", name), -fd);
   }

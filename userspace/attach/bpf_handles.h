@@ -31,6 +31,7 @@ Result<BpfLink> attach(bpf_program* program);
 
 // A map of this process' own making, for example the inner map of an array of maps.
 Result<UniqueFd> create_map(bpf_map_type type, const char* name, std::uint32_t key_bytes,
-                            std::uint32_t value_bytes, std::uint32_t max_entries);
+                            std::uint32_t value_bytes, std::uint32_t max_entries,
+                            std::uint32_t flags = 0);
 
 }  // namespace waggle

@@ -29,7 +29,7 @@ mapping_node make_node(std::span<const MappingFeeder::Row> rows) {
   std::ranges::fill(
       node.rows,
       mapping_row{
-          .start = kNoAddress, .end = kNoAddress, .file_base = 0, .executable = 0, .pad_ = 0});
+          .start = kNoAddress, .end = kNoAddress, .first_frame = 0, .table = 0, .first_key = 0});
   std::ranges::transform(rows, std::begin(node.rows), &MappingFeeder::Row::row);
   return node;
 }
@@ -103,7 +103,7 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
     ++counters_.cut;
     rows = rows.first(kMaxRows);
   }
-  Fed fed{.process = process, .epoch = epoch, .nodes = {}, .files = {}};
+  Fed fed{.process = process, .epoch = epoch, .is_outdated = false, .nodes = {}, .files = {}};
   Result<process_mappings> entry = write_nodes(process, rows, fed);
   Result<> written;
   if (!entry) {
@@ -144,8 +144,21 @@ void MappingFeeder::forget(std::uint32_t pid) {
 
 bool MappingFeeder::is_current(const process_id& process, std::uint64_t epoch) const {
   const auto known = by_pid_.find(process.tgid);
-  return known != by_pid_.end() && known->second.epoch == epoch &&
+  return known != by_pid_.end() && !known->second.is_outdated && known->second.epoch == epoch &&
          is_same(known->second.process, process);
+}
+
+std::vector<process_id> MappingFeeder::outdate(const ExecutableFile* file) {
+  std::vector<process_id> outdated;
+  for (auto& [pid, fed] : by_pid_) {
+    const bool has_it = std::ranges::any_of(
+        fed.files, [&](const ExecutableFileRef& known) { return known.get() == file; });
+    if (has_it) {
+      fed.is_outdated = true;
+      outdated.push_back(fed.process);
+    }
+  }
+  return outdated;
 }
 
 const process_id* MappingFeeder::find(std::uint32_t pid) const {

@@ -61,6 +61,9 @@ class MappingFeeder {
   // names this state: see is_current().
   Result<> feed(const process_id& process, std::uint64_t epoch, std::span<const Row> rows);
   void forget(std::uint32_t pid);
+  // What is known of a file has changed (nullptr: of the vDSO): the processes that map it, which
+  // are not current any more.
+  std::vector<process_id> outdate(const ExecutableFile* file);
   // Once a grace period has passed since the last feed() and forget().
   void recycle() { nodes_.recycle(); }
 
@@ -74,6 +77,7 @@ class MappingFeeder {
   struct Fed {
     process_id process;
     std::uint64_t epoch;
+    bool is_outdated;  // something else than its epoch has changed
     std::vector<std::uint32_t> nodes;
     std::vector<ExecutableFileRef> files;
   };

@@ -14,6 +14,7 @@
 
 #include "bpf/abi/frame.h"
 #include "bpf/abi/select.h"
+#include "bpf/abi/unwind.h"
 #include "skel/cpu_sampler.skel.h"
 #include "userspace/attach/bpf_handles.h"
 #include "userspace/attach/grace_period.h"
@@ -140,6 +141,7 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   bpf_map__set_max_entries(skeleton.maps.sel_pids,
                            options.is_pid_filtered ? std::uint32_t{SEL_MAX_PIDS} : 1);
   bpf_map__set_max_entries(skeleton.maps.proc_mappings, options.max_processes);
+  bpf_map__set_max_entries(skeleton.maps.unw_rules, UNW_MAX_RULES);
   bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
   bpf_program__set_autoload(skeleton.progs.cpu_on_exit, options.is_pid_filtered);
 }
@@ -205,6 +207,13 @@ Result<> CpuSampler::select_pid(pid_t pid) {
     return fail_errno(fmt::format("select process {}", pid), errno);
   }
   return {};
+}
+
+bool CpuSampler::is_selected(pid_t pid) const {
+  const auto key = static_cast<std::uint32_t>(pid);
+  std::uint32_t flags = 0;
+  return !state_->options.is_pid_filtered ||
+         bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.sel_pids), &key, &flags) == 0;
 }
 
 std::size_t CpuSampler::selected_count() const {
@@ -341,6 +350,14 @@ int CpuSampler::mappings_fd() const {
 
 int CpuSampler::nodes_fd() const {
   return bpf_map__fd(state_->skeleton->maps.proc_nodes);
+}
+
+int CpuSampler::tables_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.unw_nodes);
+}
+
+int CpuSampler::rules_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.unw_rules);
 }
 
 Result<> CpuSampler::pin(const std::string& directory) {

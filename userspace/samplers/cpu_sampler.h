@@ -56,6 +56,8 @@ class CpuSampler {
 
   // Adds a process to the selection (is_pid_filtered), before or while sampling.
   Result<> select_pid(pid_t pid);
+  // Whether it is sampled; everything is where no pids are selected.
+  [[nodiscard]] bool is_selected(pid_t pid) const;
   // How many processes are selected now: those that end are removed by the kernel side.
   [[nodiscard]] std::size_t selected_count() const;
 
@@ -96,6 +98,9 @@ class CpuSampler {
   // For MappingFeeder: the descriptors of proc_mappings and proc_nodes.
   [[nodiscard]] int mappings_fd() const;
   [[nodiscard]] int nodes_fd() const;
+  // For UnwindTables: those of unw_nodes and unw_rules.
+  [[nodiscard]] int tables_fd() const;
+  [[nodiscard]] int rules_fd() const;
 
   // Under readable names in `directory`, until destruction.
   Result<> pin(const std::string& directory);

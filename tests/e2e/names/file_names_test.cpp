@@ -93,7 +93,7 @@ TEST(StrippedProgram, shows_addresses_that_addr2line_takes) {
         stack += ";" + function_at(program("recursion_pie"), address);
       }
     }
-    right += stack == kRecursion ? line.count : 0;
+    right += stack.ends_with(kRecursion) ? line.count : 0;  // after _start
   }
   ASSERT_GT(file.total(), 50U);
   EXPECT_GE(static_cast<double>(right) / static_cast<double>(file.total()), 0.98)

@@ -281,14 +281,15 @@ TEST(Record, goes_on_without_pins_where_there_is_no_bpf_file_system) {
   EXPECT_THAT(result.err, AllOf(HasSubstr("continuing without pins"), HasSubstr("mount -t bpf")));
 }
 
+// 5,000 samples of each: a share of 60 % has a standard deviation of 0.7 points.
 TEST(Record, agrees_with_perf_on_the_shares_of_functions) {
   const TestProgram program({SHARES});
   const TempDir dir;
   const std::string data = dir.path() + "/perf.data";
   const std::string report = dir.path() + "/report";
-  WaggleRun run({"record", "-d", "3", "-F", "499", "-o", "-", "-p", pid_of(program)});
-  const std::string perf = "perf record -q -e cpu-clock -F 499 -g -o " + data + " -p " +
-                           pid_of(program) + " -- sleep 3 >" + dir.path() +
+  WaggleRun run({"record", "-d", "5", "-F", "999", "-o", "-", "-p", pid_of(program)});
+  const std::string perf = "perf record -q -e cpu-clock -F 999 -g -o " + data + " -p " +
+                           pid_of(program) + " -- sleep 5 >" + dir.path() +
                            "/log 2>&1 && perf report -i " + data +
                            " --no-children -g none --stdio -F overhead,sym 2>/dev/null >" + report;
   if (std::system(perf.c_str()) != 0) {
