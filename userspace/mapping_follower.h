@@ -32,7 +32,9 @@ class MappingFollower {
   // A sample had frames that the kernel side could not place.  time_ns: of the sample,
   // CLOCK_MONOTONIC; by now the process may be another program.
   void want(const process_id& process, std::uint64_t time_ns);
-  // Tables have come: the processes that use them are fed at the next catch_up().
+  // Tables have come: the processes that use them are fed at the next catch_up().  What happened
+  // up to now_ns must have been heard: a process that has become another program is no longer the
+  // one that was fed.
   void take_tables(std::uint64_t now_ns);
   // Feeds what changed or is wanted.  Call it after each drain of the stream.
   void catch_up();

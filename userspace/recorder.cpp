@@ -61,7 +61,10 @@ std::vector<int> Recorder::fds() const {
 }
 
 void Recorder::hear_processes() {
+  // Before the drain: all execs up to then are known after it.
+  const std::uint64_t now_ns = TableClock::now().monotonic_ns;
   stream_.drain([this](const ProcessRecord& record) { on_record(record); });
+  follower_.take_tables(now_ns);
   follower_.catch_up();
   std::vector<OpenedFile> opened = locator_.take_opened();
   for (const OpenedFile& file : opened) {
@@ -102,7 +105,6 @@ Result<> Recorder::on_readable() {
   for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
     follower_.want(unplaced.process, unplaced.time_ns);
   }
-  follower_.take_tables(TableClock::now().monotonic_ns);
   hear_processes();
   return {};
 }
