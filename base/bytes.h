@@ -59,34 +59,16 @@ class ByteCursor {
 
   // LEB128 (DWARF 5, section 7.6).  What does not fit 64 bits is cut off, as every reader does.
   std::uint64_t read_uleb128() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0;;) {
-      const auto byte = read<std::uint8_t>();
-      if (shift < kValueBits) {
-        value |= static_cast<std::uint64_t>(byte & kLebMask) << shift;
-        shift += kLebBits;
-      }
-      if ((byte & kLebMore) == 0) {
-        return ok_ ? value : 0;
-      }
-    }
+    const Leb128 number = read_leb128();
+    return ok_ ? number.value : 0;
   }
 
   std::int64_t read_sleb128() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0;;) {
-      const auto byte = read<std::uint8_t>();
-      if (shift < kValueBits) {
-        value |= static_cast<std::uint64_t>(byte & kLebMask) << shift;
-        shift += kLebBits;
-      }
-      if ((byte & kLebMore) == 0) {
-        if ((byte & kLebSign) != 0 && shift < kValueBits) {
-          value |= ~std::uint64_t{0} << shift;
-        }
-        return ok_ ? static_cast<std::int64_t>(value) : 0;
-      }
+    Leb128 number = read_leb128();
+    if (number.has_sign && number.bits < kValueBits) {
+      number.value |= ~std::uint64_t{0} << number.bits;
     }
+    return ok_ ? static_cast<std::int64_t>(number.value) : 0;
   }
 
   Bytes take(std::size_t count) {
@@ -106,6 +88,27 @@ class ByteCursor {
   static constexpr unsigned kLebSign = 0x40;
   static constexpr unsigned kLebMore = 0x80;
   static constexpr unsigned kValueBits = 64;
+
+  struct Leb128 {
+    std::uint64_t value = 0;
+    unsigned bits = 0;      // that were read, kValueBits and more: all of them
+    bool has_sign = false;  // of the last byte
+  };
+
+  Leb128 read_leb128() {
+    Leb128 number;
+    for (;;) {
+      const auto byte = read<std::uint8_t>();
+      if (number.bits < kValueBits) {
+        number.value |= static_cast<std::uint64_t>(byte & kLebMask) << number.bits;
+        number.bits += kLebBits;
+      }
+      if ((byte & kLebMore) == 0) {
+        number.has_sign = (byte & kLebSign) != 0;
+        return number;
+      }
+    }
+  }
 
   Bytes rest_;
   bool ok_ = true;
