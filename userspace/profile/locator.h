@@ -45,8 +45,10 @@ class Locator {
     ExecutableFileRef file;  // none for the vDSO
   };
   static constexpr std::uint32_t kVdsoId = 0;  // no file has it
-  [[nodiscard]] FilePlace place_of(const ExecutableFileRef& file) const {
-    return file == nullptr ? FilePlace{} : files_.find_place(*file);
+  // Where the file was met last; empty for the vDSO (no file).
+  [[nodiscard]] const FilePlace& place_of(const ExecutableFileRef& file) const {
+    static const FilePlace nowhere{};
+    return file == nullptr ? nowhere : files_.find_place(*file);
   }
   // Nothing for memory without a readable file, and once the numbers are used up.
   std::optional<Executable> find_executable(const process_id& process, std::uint64_t time_ns,
