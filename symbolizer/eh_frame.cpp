@@ -96,10 +96,13 @@ using InputReader = Result<std::optional<CfiSectionInput>> (*)(const ElfFile&, c
 
 }  // namespace
 
-Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file) {
-  const auto registers = cfi_registers_of(file.machine());
+Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, bool follows_spare) {
+  auto registers = cfi_registers_of(file.machine());
   if (!registers) {
     return fail(Errc::unsupported, fmt::format("call frames of ELF machine {}", file.machine()));
+  }
+  if (!follows_spare) {
+    registers->spare = kNoRegister;
   }
   if (file.type() != ET_EXEC && file.type() != ET_DYN) {
     return fail(Errc::unsupported, fmt::format("call frames of ELF type {}", file.type()));

@@ -39,7 +39,8 @@ class CallFrameInfo {
   // Errc::not_found: the file has no call frame information, or no code.  Errc::unsupported: of
   // another processor, or its code spans more than 4 GiB.  Errc::malformed, Errc::exhausted: the
   // text says where.
-  static Result<CallFrameInfo> read(const ElfFile& file);
+  // Rules say of the spare register where it is if `follows_spare`.
+  static Result<CallFrameInfo> read(const ElfFile& file, bool follows_spare = false);
 
   // The lowest address of an executable segment: the first row is there.
   [[nodiscard]] std::uint64_t lowest_address() const { return lowest_address_; }

@@ -13,6 +13,8 @@
 
 #include "bpf/abi/cpu_sampler.h"
 #include "bpf/abi/frame.h"
+#include "bpf/lib/arch.bpf.h"
+#include "bpf/lib/kcompat.bpf.h"
 #include "bpf/lib/mappings.bpf.h"
 #include "bpf/lib/unwind_step.h"
 #include "bpf/lib/unwind_tables.bpf.h"
@@ -71,7 +73,10 @@ struct unw_walk {
 	__u32 outcome;	     /* enum unw_outcome, why the loop ended */
 	__u32 unknown_count; /* frames whose mapping the kernel side does not know */
 	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
+	__u32 first_frame;   /* number of the innermost user frame */
+	__u32 pad_;
 	__u64 asked_ns;	     /* when user space was last woken for such frames */
+	struct unw_spare spare;
 	struct unw_row_cache cache;
 	/* A copy of the stack at [window_start, window_end): one read serves the next frames. */
 	__u64 window_start;
@@ -198,13 +203,14 @@ static __always_inline struct mapping_row *unw_find_row(struct unw_row_cache *ca
 static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_entry *entry, u64 pc)
 {
 	struct mapping_row *row = unw_find_row(&w->cache, pc);
+	struct unw_rule *rule;
 	u64 from_start;
 
 	if (!row) {
 		w->unknown_count++;
 		entry->epoch = 0;
 		entry->frame = pc;
-		entry->rule = UNW_RULE_FRAME_POINTER;
+		entry->rule = UNW_RULE_UNSUPPORTED;
 		return;
 	}
 	from_start = pc - row->start;
@@ -212,8 +218,14 @@ static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_ent
 	entry->epoch = w->cache.epoch;
 	entry->frame = row->first_frame + from_start;
 	entry->rule = UNW_RULE_FRAME_POINTER;
-	if (row->table != UNW_NO_TABLE)
+	if (row->table == UNW_TABLE_PENDING)
+		entry->rule = UNW_RULE_UNSUPPORTED;
+	else if (row->table != UNW_NO_TABLE)
 		entry->rule = unw_find_rule(row->table, (u32)(row->first_key + from_start));
+	/* Nobody called a signal trampoline: it is returned to at its first byte. */
+	rule = bpf_map_lookup_elem(&unw_rules, &entry->rule);
+	if (rule && rule->is_signal_frame)
+		entry->frame += w->is_return;
 }
 
 static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
@@ -225,14 +237,36 @@ static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 	return cache ? &cache->entries[hash >> 54 & (UNW_PC_ENTRIES - 1)] : 0;
 }
 
+/*
+ * The value of a register that few rules name, in the last frame recorded; 0: it is not known.
+ * A function of its own: it is needed in one walk of thousands.
+ */
+__noinline u64 unw_find_other(u32 number)
+{
+	struct unw_walk *w = unw_walk_of_this_cpu();
+	u64 value = 0;
+	u32 frame;
+
+	if (!w)
+		return 0;
+	frame = w->stack.head.frame_count - 1;
+	if (frame == w->first_frame)
+		return kc_read_user_register(number);
+	if (!arch_is_spare_register(number) || frame != w->spare.frame)
+		return 0;
+	if (w->spare.address == 0)
+		return kc_read_user_register(number);
+	return unw_read_word(w->spare.address, &value) ? 0 : value;
+}
+
 /* Records the frame in w->regs and goes on to its caller.  Non-zero ends the loop. */
 __noinline int unwind_one_frame(void)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	struct unw_pc_entry *entry;
 	struct unw_rule *rule;
-	u32 outcome, number;
-	u64 pc;
+	u32 outcome, number, frame;
+	u64 pc, other = 0;
 
 	if (!w)
 		return 1;
@@ -249,7 +283,14 @@ __noinline int unwind_one_frame(void)
 	rule = bpf_map_lookup_elem(&unw_rules, &number);
 	if (!rule)
 		return 1;
-	outcome = unw_step_rule(&w->regs, rule, 0);
+	if (rule->other_register)
+		other = unw_find_other(rule->other_register - 1);
+	outcome = unw_step_rule(&w->regs, rule, other);
+	frame = w->stack.head.frame_count - 1;
+	if (rule->spare)
+		unw_follow_spare(&w->spare, rule, w->regs.sp, frame);
+	if (outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER && frame == w->first_frame)
+		outcome = UNW_NO_INFO; /* a leaf does not set its frame pointer */
 	w->outcome = outcome;
 	w->is_return = !rule->is_signal_frame;
 	return outcome != UNW_STEPPED;
@@ -261,6 +302,9 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 	w->window_start = 0;
 	w->window_end = 0;
 	w->is_return = 0;
+	w->first_frame = w->stack.head.frame_count;
+	w->spare.address = 0;
+	w->spare.frame = w->first_frame;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
 	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES; turn++)
 		if (unwind_one_frame())

@@ -41,42 +41,40 @@ UnwindTables::Place UnwindTables::find(const ExecutableFileRef& file, const File
                                        std::uint64_t file_offset, std::uint64_t size) {
   want(file, place);
   const Entry& entry = entries_.at(file.get());
-  const ElfSegment* segment =
-      entry.table == UNW_NO_TABLE ? nullptr : find_segment(entry.segments, file_offset, size);
+  const ElfSegment* segment = find_segment(entry.segments, file_offset, size);
   if (segment == nullptr) {
-    return {};
+    return {.table = entry.table == UNW_TABLE_PENDING ? UNW_TABLE_PENDING : UNW_NO_TABLE};
   }
   const std::uint64_t address = segment->address - segment->offset + file_offset;
   return {.table = entry.table,
           .first_key = static_cast<std::uint32_t>(address - entry.lowest_address)};
 }
 
-bool UnwindTables::put(CompiledTable compiled) {
+void UnwindTables::put(CompiledTable compiled) {
+  Entry& entry = entries_.at(compiled.file.get());
+  entry.table = UNW_NO_TABLE;
   if (!compiled.table) {
     const bool is_without = compiled.table.error().code == Errc::not_found;
     ++(is_without ? counters_.without : counters_.refused);
-    return false;
+    return;
   }
   const auto table = pool_.write(*compiled.table, compiled.rules);
   if (!table) {
     ++counters_.refused;
-    return false;
+    return;
   }
   ++counters_.compiled;
-  Entry& entry = entries_.at(compiled.file.get());
   entry.table = *table;
   entry.lowest_address = compiled.table->lowest_address();
   entry.segments = std::move(compiled.segments);
-  return true;
 }
 
 std::vector<ExecutableFileRef> UnwindTables::take_done() {
   std::vector<ExecutableFileRef> done;
   for (CompiledTable& compiled : compiler_->take()) {
     ExecutableFileRef file = compiled.file;
-    if (put(std::move(compiled))) {
-      done.push_back(std::move(file));
-    }
+    put(std::move(compiled));
+    done.push_back(std::move(file));
   }
   return done;
 }

@@ -38,13 +38,13 @@ class UnwindTables {
   // Asks for the table of a file, if nobody did.
   void want(const ExecutableFileRef& file, const FilePlace& place);
   // `size` bytes from `file_offset` of a file (none: the vDSO).  UNW_NO_TABLE when the file has
-  // none, and when it is not there yet: it is asked for then.
+  // none; UNW_TABLE_PENDING when that is not known yet: it is asked for then.
   Place find(const ExecutableFileRef& file, const FilePlace& place, std::uint64_t file_offset,
              std::uint64_t size);
 
   // Readable when take_done() has something.
   [[nodiscard]] int fd() const { return compiler_->fd(); }
-  // Files (nullptr: the vDSO) whose tables have come since the last call.
+  // Files (nullptr: the vDSO) of which it is known since the last call whether they have tables.
   std::vector<ExecutableFileRef> take_done();
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -53,14 +53,14 @@ class UnwindTables {
  private:
   struct Entry {
     ExecutableFileRef file;
-    std::uint32_t table = UNW_NO_TABLE;
+    std::uint32_t table = UNW_TABLE_PENDING;
     std::uint64_t lowest_address = 0;
     std::vector<ElfSegment> segments;
   };
 
   UnwindTables(UnwindPool pool, std::unique_ptr<UnwindCompiler> compiler)
       : pool_(std::move(pool)), compiler_(std::move(compiler)) {}
-  bool put(CompiledTable compiled);
+  void put(CompiledTable compiled);
 
   UnwindPool pool_;
   std::unique_ptr<UnwindCompiler> compiler_;

@@ -408,7 +408,7 @@ inline std::string rule_text(const unw_rule& rule) {
   };
   const std::string offset = signed_text(rule.cfa_offset);
   const std::string addend = rule.cfa_addend == 0 ? "" : signed_text(rule.cfa_addend);
-  std::string other = "r" + std::to_string(rule.other_register);
+  std::string other = "r" + std::to_string(rule.other_register - 1);
   std::string text;
   switch (rule.cfa) {
     case UNW_CFA_FRAME_POINTER:
