@@ -127,6 +127,7 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, bool follows_spar
     return fail(Errc::not_found, "no call frame information");
   }
   info.add_stubs(file);
+  info.go_ = GoRules::find(file);
   return info;
 }
 
@@ -229,6 +230,7 @@ bool CallFrameInfo::send_rows(const Function& function, CfiProgram& program, con
   if (function.section == kStubs) {
     row.rule = stubs_[function.entry.cie];
   } else if (sections_[function.section].run(function.entry, function.end, program)) {
+    go_.put_right(function.entry.start, program.rows());
     return sink(program.rows());
   } else {
     ++malformed_count_;
