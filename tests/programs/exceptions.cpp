@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// exceptions: 50 named threads, each work -> descend (five times) -> fail, which throws; work
-// catches.  Most of the time goes to the C++ runtime.
+// exceptions [ROUNDS]: 50 named threads, each work -> descend (five times) -> fail, which throws
+// after so many rounds of a loop; work catches.  With the default most of the time goes to the C++
+// runtime.
 #include <pthread.h>
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -12,9 +14,10 @@ namespace {
 
 constexpr int kDepth = 5;
 volatile unsigned long sink;
+int rounds = 2000;
 
 void fail(int value) {
-  for (int i = 0; i < 2000; i++) {
+  for (int i = 0; i < rounds; i++) {
     sink = sink + 1;
   }
   throw value;
@@ -42,7 +45,10 @@ void work() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) {
+    rounds = std::atoi(argv[1]);
+  }
   std::array<std::thread, 50> threads;
   int number = 0;
   for (std::thread& thread : threads) {
