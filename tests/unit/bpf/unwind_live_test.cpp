@@ -29,6 +29,7 @@
 #include "symbolizer/module.h"
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/vdso.h"
+#include "tests/unit/bpf/stack_walk.h"
 
 static pid_t stack_owner;
 
@@ -159,50 +160,11 @@ std::uint64_t register_of(const user_regs_struct& regs, unsigned number) {
   return number < values.size() ? values[number] : 0;
 }
 
-struct Walk {
-  std::vector<std::uint64_t> callers;  // ip of each frame but the innermost
-  unw_outcome outcome = UNW_TOO_DEEP;
-  bool lacks_register = false;  // the rule of the last frame needs one that is not known
-};
-
-// The value of rule.other_register in frame number `turn`, or 0.
-std::uint64_t find_other(const user_regs_struct& start, const unw_rule& rule,
-                         const unw_spare& spare, std::size_t turn) {
-  constexpr unsigned kRbx = 3;
-  if (rule.other_register == 0) {
-    return 0;
-  }
-  const unsigned number = rule.other_register - 1U;
-  if (turn != 0 && (number != kRbx || spare.frame != turn)) {
-    return 0;
-  }
-  __u64 value = 0;
-  if (turn != 0 && spare.address != 0) {
-    return unw_read_word(spare.address, &value) == 0 ? value : 0;
-  }
-  return register_of(start, number);
-}
-
-Walk walk(Tables& tables, const user_regs_struct& start) {
-  Walk walk;
-  unw_registers regs = {start.rip, start.rsp, start.rbp};
-  bool is_return_address = false;
-  unw_spare spare = {};
-  for (std::size_t turn = 0; turn < kMaxFrames; ++turn) {
-    const auto rule = tables.find_rule(regs.ip - (is_return_address ? 1 : 0));
-    const unw_rule found = rule.value_or(unw_rule{});
-    const std::uint64_t other = find_other(start, found, spare, turn);
-    walk.outcome = unw_step_rule(&regs, &found, other);
-    unw_follow_spare(&spare, &found, regs.sp, static_cast<std::uint32_t>(turn));
-    walk.lacks_register = found.other_register != 0 && other == 0;
-    if (walk.outcome != UNW_STEPPED) {
-      return walk;
-    }
-    is_return_address = found.is_signal_frame == 0;
-    walk.callers.push_back(regs.ip);
-  }
-  walk.outcome = UNW_TOO_DEEP;
-  return walk;
+StackWalk walk(Tables& tables, const user_regs_struct& start) {
+  return walk_stack(
+      {start.rip, start.rsp, start.rbp}, kMaxFrames,
+      [&](std::uint64_t address) { return tables.find_rule(address).value_or(unw_rule{}); },
+      [&](unsigned number) { return register_of(start, number); });
 }
 
 enum class Kind { other, call, ret, syscall };
@@ -297,7 +259,7 @@ class LiveWalk {
 
   Outcome run() {
     run_to_main();
-    const Walk first = walk(tables_, tracee_.registers());
+    const StackWalk first = walk(tables_, tracee_.registers());
     EXPECT_EQ(first.outcome, UNW_COMPLETE);
     EXPECT_FALSE(first.callers.empty());
     if (first.callers.empty()) {
@@ -360,7 +322,7 @@ class LiveWalk {
 
   void check() {
     const user_regs_struct regs = tracee_.registers();
-    const Walk found = walk(tables_, regs);
+    const StackWalk found = walk(tables_, regs);
     const std::vector<std::uint64_t> expected(calls_.rbegin(), calls_.rend());
     ++outcome_.instructions;
     outcome_.deepest = std::max(outcome_.deepest, expected.size());
