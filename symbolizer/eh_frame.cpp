@@ -230,7 +230,7 @@ bool CallFrameInfo::send_rows(const Function& function, CfiProgram& program, con
   if (function.section == kStubs) {
     row.rule = stubs_[function.entry.cie];
   } else if (sections_[function.section].run(function.entry, function.end, program)) {
-    go_.put_right(function.entry.start, program.rows());
+    go_.put_right(function.entry.start, function.end, program.rows());
     return sink(program.rows());
   } else {
     ++malformed_count_;

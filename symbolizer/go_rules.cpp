@@ -58,8 +58,8 @@ std::optional<std::uint64_t> find_thread_call(const ElfFile& file,
   }
   const auto found = std::ranges::search(*code, kThreadCall);
   return found.empty() ? std::nullopt
-                       : std::optional(symbol.start + static_cast<std::uint64_t>(
-                                                          found.begin() - code->begin()));
+                       : std::optional(symbol.start +
+                                       static_cast<std::uint64_t>(found.begin() - code->begin()));
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ GoRules GoRules::find(const ElfFile& file) {
   return rules;
 }
 
-void GoRules::put_right(std::uint64_t start, std::vector<CfiRow>& rows) const {
+void GoRules::put_right(std::uint64_t start, std::uint64_t end, std::vector<CfiRow>& rows) const {
   if (!is_go_) {
     return;
   }
@@ -124,6 +124,9 @@ void GoRules::put_right(std::uint64_t start, std::vector<CfiRow>& rows) const {
       rows.assign(1, {start, signal_rule()});
       break;
     case Kind::starts_thread:
+      if (thread_call >= end) {
+        break;
+      }
       std::erase_if(rows, [call = thread_call](const CfiRow& row) { return row.address >= call; });
       rows.push_back({thread_call, fixed_rule(UNW_CFA_END)});
       break;

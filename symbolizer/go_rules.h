@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the call frame information of Go programs leaves out: where functions save the frame pointer,
-// and which functions of the runtime change stacks (asm_amd64.s and sys_linux_amd64.s of Go's
-// runtime, since 1.21).  Their rows are put right here.  Not for Go's own tables (.gopclntab).
+// What the call frame information of Go programs leaves out: where functions save the frame
+// pointer, and which functions of the runtime change stacks (asm_amd64.s and sys_linux_amd64.s of
+// Go's runtime, since 1.21).  Their rows are put right here.  Not for Go's own tables (.gopclntab).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ class GoRules {
   // Of a file that Go's linker made for x86_64; of any other it changes nothing.
   static GoRules find(const ElfFile& file);
 
-  // The rows of the function that starts there.
-  void put_right(std::uint64_t start, std::vector<CfiRow>& rows) const;
+  // The rows of the function [start, end).
+  void put_right(std::uint64_t start, std::uint64_t end, std::vector<CfiRow>& rows) const;
 
  private:
   enum class Kind : std::uint8_t {

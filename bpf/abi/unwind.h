@@ -45,9 +45,9 @@ enum unw_saved {
 };
 
 /*
- * Whether the frame has saved the spare register: rbx, which the dynamic linker's resolver of lazily
- * bound functions has its CFA in.  Said by the tables of files that have such a rule; of all other
- * numbers of words: so far below the CFA.
+ * Whether the frame has saved the spare register: rbx, which the dynamic linker's resolver of
+ * lazily bound functions has its CFA in.  Said by the tables of files that have such a rule; of all
+ * other numbers of words: so far below the CFA.
  */
 enum unw_spare_place {
 	UNW_SPARE_UNKNOWN = 0,

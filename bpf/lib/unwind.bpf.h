@@ -75,7 +75,7 @@ struct unw_walk {
 	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
 	__u32 first_frame;   /* number of the innermost user frame */
 	__u32 pad_;
-	__u64 asked_ns;	     /* when user space was last woken for such frames */
+	__u64 asked_ns; /* when user space was last woken for such frames */
 	struct unw_spare spare;
 	struct unw_row_cache cache;
 	/* A copy of the stack at [window_start, window_end): one read serves the next frames. */
@@ -289,7 +289,8 @@ __noinline int unwind_one_frame(void)
 	frame = w->stack.head.frame_count - 1;
 	if (rule->spare)
 		unw_follow_spare(&w->spare, rule, w->regs.sp, frame);
-	if (outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER && frame == w->first_frame)
+	if (outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER &&
+	    frame == w->first_frame)
 		outcome = UNW_NO_INFO; /* a leaf does not set its frame pointer */
 	w->outcome = outcome;
 	w->is_return = !rule->is_signal_frame;

@@ -6,13 +6,14 @@
 //   sites     the same on one without frame pointers in which all call sites differ (sites.cpp)
 //   stackid   bpf_get_stackid() twice and nothing else (stackid_peer.bpf.c), on the one with frame
 //             pointers
-//   miss      (sites - no fp) / frames: what a frame costs that the cache of call sites does not have
+//   miss      (sites - no fp) / frames: what a frame costs that the cache of call sites does not
+//   have
 // All count nanoseconds by the kernel's own clock (BPF_ENABLE_STATS), on two processes of the same
-// depth, one on each CPU; those that are not measured are stopped.  They take turns of SLICE_MS each,
-// so that what the machine does meanwhile hits all, and the median of the slices counts.  The events
-// belong to the processes and not to the CPUs: no run hits another process, so every run takes a
-// sample and none is filtered.  The kernel side knows the mappings and tables of all before the first
-// slice, as it does in a recording.
+// depth, one on each CPU; those that are not measured are stopped.  They take turns of SLICE_MS
+// each, so that what the machine does meanwhile hits all, and the median of the slices counts.  The
+// events belong to the processes and not to the CPUs: no run hits another process, so every run
+// takes a sample and none is filtered.  The kernel side knows the mappings and tables of all before
+// the first slice, as it does in a recording.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
@@ -258,7 +259,12 @@ Row measure(int rate, int depth, int slices, milliseconds slice) {
   const std::uint64_t unknown = sampler.stats().unknown_mappings;
   const std::uint64_t truncated = sampler.stats().truncated;
   (void)sampler.take_mean_depth();
-  Row row{.rate = rate, .frames = 0, .no_fp_ns = 0, .fp_ns = 0, .sites_ns = 0, .stackid_ns = 0,
+  Row row{.rate = rate,
+          .frames = 0,
+          .no_fp_ns = 0,
+          .fp_ns = 0,
+          .sites_ns = 0,
+          .stackid_ns = 0,
           .ratios = {}};
   std::vector<double> stackid_all;
   for (int i = 0; i < slices; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sites DEPTH: main -> DEPTH functions -> burn.  All are different, and each time the stack begins at
-// another of them, so that no cache of call sites serves twice.
+// sites DEPTH: main -> DEPTH functions -> burn.  All are different, and each time the stack begins
+// at another of them, so that no cache of call sites serves twice.
 #include <array>
 #include <cstddef>
 #include <cstdio>

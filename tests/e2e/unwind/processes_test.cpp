@@ -28,11 +28,11 @@ TEST(Threads, that_throw_exceptions_are_walked_to_the_entry_of_the_thread) {
     frames.insert(frames.end(), rest.begin(), rest.end());
     return from_work(frames);
   };
-  const Stacks stacks(file, "exceptions",
-                      {from_deepest({fail + " [clone .cold]", "__cxa_throw", "..."}),
-                       from_deepest({fail}),
-                       from_work({"...", descend + " [clone .cold]", "_Unwind_Resume", "..."}),
-                       entry});  // all else, like a catch that ends
+  const Stacks stacks(
+      file, "exceptions",
+      {from_deepest({fail + " [clone .cold]", "__cxa_throw", "..."}), from_deepest({fail}),
+       from_work({"...", descend + " [clone .cold]", "_Unwind_Resume", "..."}),
+       entry});  // all else, like a catch that ends
   EXPECT_GT(stacks[0], 100U);
   EXPECT_GT(stacks[1], 100U);
   EXPECT_GT(stacks[2], 20U);
