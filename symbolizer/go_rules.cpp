@@ -50,6 +50,32 @@ void add_frame_pointer(unw_rule& rule) {
   }
 }
 
+// push %rbp; mov %rsp, %rbp: from then on the frame pointer is right, whatever the stack is.
+void follow_frame_pointer(std::uint64_t start, std::vector<CfiRow>& rows) {
+  constexpr std::uint64_t kPushBytes = 1;
+  constexpr std::uint64_t kMoveBytes = 3;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    unw_rule& rule = rows[i].rule;
+    if (rule.cfa != UNW_CFA_SP || rule.cfa_offset < kFrameBytes) {
+      continue;
+    }
+    const CfiRow pushed = rows[i];
+    rule.cfa = UNW_CFA_FP_ANYWHERE;
+    rule.cfa_offset = kFrameBytes;
+    const std::uint64_t moved = pushed.address + kMoveBytes;
+    if (pushed.address == start + kPushBytes &&
+        (i + 1 == rows.size() || rows[i + 1].address > moved)) {
+      rows[i].address = moved;
+      rows.insert(rows.begin() + static_cast<std::ptrdiff_t>(i), pushed);
+      ++i;
+    }
+  }
+}
+
+// Functions that go to the thread's own stack and come back, some for the vDSO alone.
+constexpr std::array<std::string_view, 6> kSwitching = {"systemstack", "asmcgocall", "mcall",
+                                                        "nanotime1",   "walltime",   "time.now"};
+
 std::optional<std::uint64_t> find_thread_call(const ElfFile& file,
                                               const SymbolTable::Symbol& symbol) {
   const auto code = file.read_address(symbol.start, std::min(symbol.size, kMaxCloneBytes));
@@ -75,14 +101,15 @@ GoRules GoRules::find(const ElfFile& file) {
     constexpr std::string_view kRuntime = "runtime.";
     constexpr std::string_view kAssembly = ".abi0";
     std::string_view name = symbol.name;
-    if (!name.starts_with(kRuntime)) {
+    if (name.starts_with(kRuntime)) {
+      name.remove_prefix(kRuntime.size());
+    } else if (!name.starts_with("time.now")) {
       return;
     }
-    name.remove_prefix(kRuntime.size());
     if (name.ends_with(kAssembly)) {
       name.remove_suffix(kAssembly.size());
     }
-    if (name == "systemstack" || name == "asmcgocall" || name == "mcall") {
+    if (std::ranges::find(kSwitching, name) != kSwitching.end()) {
       rules.specials_[symbol.start] = {Kind::switches, 0};
     } else if (name == "morestack") {
       rules.specials_[symbol.start] = {Kind::ends, 0};
@@ -111,11 +138,7 @@ void GoRules::put_right(std::uint64_t start, std::uint64_t end, std::vector<CfiR
   const auto [kind, thread_call] = found->second;
   switch (kind) {
     case Kind::switches:
-      for (CfiRow& row : rows) {
-        if (row.rule.cfa == UNW_CFA_SP && row.rule.cfa_offset == kFrameBytes) {
-          row.rule.cfa = UNW_CFA_FP_ANYWHERE;
-        }
-      }
+      follow_frame_pointer(start, rows);
       break;
     case Kind::ends:
       rows.assign(1, {start, fixed_rule(UNW_CFA_END)});
