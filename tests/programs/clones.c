@@ -31,7 +31,7 @@ static int start_clone(void* unused) {
 }
 
 static void burn_in_raw_clone(void) {
-  for (int i = 0; i < 1000000; i++) {
+  for (int i = 0; i < 1000001; i++) {
     sink++;
   }
 }

@@ -9,13 +9,13 @@ namespace {
 
 // A frame of 100 KB, a realigned one, one of unknown size, both, and arguments on the stack.
 TEST(Frames, of_all_sizes_are_walked) {
-  const std::vector<std::string> kPrograms = {"frames", "frames_cet", "frames_clang"};
+  const std::vector<std::string> names = {"frames", "frames_cet", "frames_clang"};
   Programs programs;
-  for (const std::string& name : kPrograms) {
+  for (const std::string& name : names) {
     programs.start(name);
   }
   const CollapsedFile file = programs.record();
-  for (const std::string& name : kPrograms) {
+  for (const std::string& name : names) {
     const Stacks stacks(
         file, name,
         {from_entry({"main", "large", "realigned", "growing", "sized", "seventh", "burn"}),

@@ -23,25 +23,25 @@ TEST(Recursion, has_every_frame_from_the_entry_to_the_leaf) {
     std::string comm;
     Frames entry;
   };
-  const std::vector<Form> kForms = {
+  const std::vector<Form> forms = {
       {"recursion_no_fp", "gcc", from_entry({})},
       {"recursion_no_fp_static", "static", from_static_entry({})},
       {"recursion_no_fp_static_pie", "static_pie", from_static_entry({})},
       {"recursion_no_fp_clang", "clang", from_entry({})},
   };
   Programs programs;
-  const std::vector<int> kDepths = {10, 100, 500, 1000};
+  const std::vector<int> depths = {10, 100, 500, 1000};
   const auto comm_of = [](const Form& form, int depth) {
     return form.comm + std::to_string(depth);
   };
-  for (const Form& form : kForms) {
-    for (const int depth : kDepths) {
+  for (const Form& form : forms) {
+    for (const int depth : depths) {
       programs.start(form.program, {std::to_string(depth)}, comm_of(form, depth));
     }
   }
   const CollapsedFile file = programs.record();
-  for (const Form& form : kForms) {
-    for (const int depth : kDepths) {
+  for (const Form& form : forms) {
+    for (const int depth : depths) {
       const Stacks stacks(file, comm_of(form, depth), {recursion(form.entry, depth)});
       EXPECT_GT(stacks[0], 30U) << comm_of(form, depth);
       EXPECT_EQ(stacks[0], stacks.whole());

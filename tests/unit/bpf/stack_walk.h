@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole walk by bpf/lib/unwind_step.h, as the kernel side's loop makes it (bpf/lib/unwind.bpf.h).
-// The includer supplies unw_read_stack().
+// The includer supplies the memory.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ struct StackWalk {
 // find_rule(address): of the code there.  read_register(number): of the innermost frame, by DWARF
 // number.
 template <class FindRule, class ReadRegister>
-StackWalk walk_stack(unw_registers regs, std::size_t max_frames, FindRule find_rule,
-                     ReadRegister read_register) {
+StackWalk walk_stack(unw_memory& memory, unw_registers regs, std::size_t max_frames,
+                     FindRule find_rule, ReadRegister read_register) {
   constexpr unsigned kRbx = 3;
   StackWalk walk;
   unw_spare spare = {};
@@ -35,12 +35,12 @@ StackWalk walk_stack(unw_registers regs, std::size_t max_frames, FindRule find_r
     } else if (rule.other_register != 0 && number == kRbx && spare.frame == turn) {
       if (spare.address == 0) {
         other = read_register(number);
-      } else if (unw_read_word(spare.address, &other) != 0) {
+      } else if (unw_read_word(&memory, spare.address, &other) != 0) {
         other = 0;
       }
     }
     walk.lacks_register = rule.other_register != 0 && other == 0;
-    walk.outcome = unw_step_rule(&regs, &rule, other);
+    walk.outcome = unw_step_rule(&memory, &regs, &rule, other);
     if (walk.outcome == UNW_COMPLETE && rule.cfa == UNW_CFA_FRAME_POINTER && turn == 0) {
       walk.outcome = UNW_NO_INFO;
     }

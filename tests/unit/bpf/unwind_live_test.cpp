@@ -31,13 +31,14 @@
 #include "symbolizer/vdso.h"
 #include "tests/unit/bpf/stack_walk.h"
 
-static pid_t stack_owner;
+struct unw_memory {
+  pid_t owner;
+};
 
-static inline int unw_read_stack(__u64 address, __u64 pair[2]) {
-  const iovec local = {pair, 2 * sizeof(__u64)};
-  const iovec remote = {reinterpret_cast<void*>(address), 2 * sizeof(__u64)};
-  const ssize_t size = ::process_vm_readv(stack_owner, &local, 1, &remote, 1, 0);
-  return size == 2 * sizeof(__u64) ? 0 : -1;
+static inline int unw_read_word(unw_memory* memory, __u64 address, __u64* value) {
+  const iovec local = {value, sizeof(*value)};
+  const iovec remote = {reinterpret_cast<void*>(address), sizeof(*value)};
+  return ::process_vm_readv(memory->owner, &local, 1, &remote, 1, 0) == sizeof(*value) ? 0 : -1;
 }
 
 namespace waggle {
@@ -160,9 +161,10 @@ std::uint64_t register_of(const user_regs_struct& regs, unsigned number) {
   return number < values.size() ? values[number] : 0;
 }
 
-StackWalk walk(Tables& tables, const user_regs_struct& start) {
+StackWalk walk(Tables& tables, pid_t pid, const user_regs_struct& start) {
+  unw_memory memory = {pid};
   return walk_stack(
-      {start.rip, start.rsp, start.rbp}, kMaxFrames,
+      memory, {start.rip, start.rsp, start.rbp}, kMaxFrames,
       [&](std::uint64_t address) { return tables.find_rule(address).value_or(unw_rule{}); },
       [&](unsigned number) { return register_of(start, number); });
 }
@@ -196,7 +198,6 @@ class Tracee {
       ::execve(path.c_str(), arguments, environment);
       ::_exit(127);
     }
-    stack_owner = pid_;
     int status = 0;
     is_traced_ = ::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status);
   }
@@ -259,7 +260,7 @@ class LiveWalk {
 
   Outcome run() {
     run_to_main();
-    const StackWalk first = walk(tables_, tracee_.registers());
+    const StackWalk first = walk(tables_, tracee_.pid(), tracee_.registers());
     EXPECT_EQ(first.outcome, UNW_COMPLETE);
     EXPECT_FALSE(first.callers.empty());
     if (first.callers.empty()) {
@@ -322,7 +323,7 @@ class LiveWalk {
 
   void check() {
     const user_regs_struct regs = tracee_.registers();
-    const StackWalk found = walk(tables_, regs);
+    const StackWalk found = walk(tables_, tracee_.pid(), regs);
     const std::vector<std::uint64_t> expected(calls_.rbegin(), calls_.rend());
     ++outcome_.instructions;
     outcome_.deepest = std::max(outcome_.deepest, expected.size());

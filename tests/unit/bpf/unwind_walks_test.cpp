@@ -30,7 +30,7 @@ struct Recorded {
   std::uint64_t rbx = 0;
   std::vector<std::uint64_t> ips;
   std::vector<unw_rule> rules;
-  FakeStack stack;
+  unw_memory memory;
   int outcome = -1;
 };
 
@@ -76,7 +76,7 @@ Recorded read_recorded(const std::string& name) {
       recorded.rules.push_back(read_rule(in));
     } else if (kind == "word") {
       const std::uint64_t address = read_hex(in);
-      recorded.stack.words[address] = read_hex(in);
+      recorded.memory.words[address] = read_hex(in);
     } else if (kind == "outcome") {
       in >> recorded.outcome;
     }
@@ -103,9 +103,8 @@ TEST_P(UnwindWalks, give_the_recorded_frames) {
     const bool is_return_address = i != 0 && recorded.rules[i - 1].is_signal_frame == 0;
     rules[recorded.ips[i] - (is_return_address ? 1 : 0)] = recorded.rules[i];
   }
-  FakeStack::current() = &recorded.stack;
   const StackWalk walk = walk_stack(
-      recorded.registers, 1000,
+      recorded.memory, recorded.registers, 1000,
       [&](std::uint64_t address) {
         const auto found = rules.find(address);
         EXPECT_NE(found, rules.end()) << std::hex << address;
@@ -115,7 +114,6 @@ TEST_P(UnwindWalks, give_the_recorded_frames) {
         EXPECT_EQ(number, 3U);  // rbx
         return recorded.rbx;
       });
-  FakeStack::current() = nullptr;
   const std::vector<std::uint64_t> callers(recorded.ips.begin() + 1, recorded.ips.end());
   EXPECT_EQ(walk.callers, callers);
   EXPECT_EQ(walk.outcome, recorded.outcome);
