@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The pure core of the Python walker: from a thread to its thread state, from a thread state to its
+ * innermost frame, from a frame to the one that called it, and from a code object to what names it.
+ * No helper, no map: it compiles for BPF and natively (tests/unit/bpf, tests/e2e/python, and the
+ * validation of a layout in userspace/runtimes/python).  The includer supplies the memory:
+ *
+ *	int py_open(__u32 window, __u64 address, __u32 size);
+ *	__u64 py_word(__u32 window, __u32 offset);
+ *	int py_read(__u64 address, __u64 *word);
+ *
+ * py_open() makes [address, address + size) of the process ready for py_word() on that window and
+ * returns 0, or non-zero when it cannot; size is at most PY_OBJECT_BYTES and a multiple of 8.  A
+ * window may keep more than it was asked for: frames lie side by side.  py_word() gives the aligned
+ * word at that multiple of 8 from the opened address.  py_read() reads one aligned word from
+ * anywhere.  Two windows, so that the object that a frame names does not push out the next frame.
+ *
+ * One native frame of the evaluation loop, `frame` being where the walk stands:
+ *
+ *	do {
+ *		outcome = py_step(layout, frame, &found)
+ *		if outcome has a frame: emit found.code, found.instruction
+ *		frame = found.next
+ *	} while (outcome == PY_CALL)
+ *
+ * and native frames go on at PY_ENTRY and PY_SHIM; the next evaluation loop on the native stack
+ * goes on with `frame`.
+ */
+#ifndef WAGGLE_LIB_PYTHON_STEP_H
+#define WAGGLE_LIB_PYTHON_STEP_H
+
+#include "bpf/abi/python.h"
+
+enum py_window {
+	PY_WINDOW_FRAMES,
+	PY_WINDOW_OBJECT, /* thread state, code object */
+};
+
+enum {
+	PY_OBJECT_BYTES = 256, /* the most that py_open() is asked for */
+	PY_POINTER_TAGS = 7,   /* _PyStackRef, from 3.14 on: objects are aligned to 16 bytes */
+	PY_MAX_CELLS = 8,      /* looked at for `self`; it comes first or nearly so */
+	PY_LOWEST_ADDRESS = 0x1000,
+	PY_ADDRESS_BITS = 56,
+};
+
+static inline int py_open(__u32 window, __u64 address, __u32 size);
+static inline __u64 py_word(__u32 window, __u32 offset);
+static inline int py_read(__u64 address, __u64 *word);
+
+enum py_outcome {
+	PY_CALL,       /* a frame; its caller runs in the same evaluation loop */
+	PY_ENTRY,      /* a frame, and the last of this evaluation loop: native frames come next */
+	PY_SHIM,       /* no frame: native frames come next */
+	PY_END,	       /* there was none */
+	PY_UNREADABLE, /* its memory cannot be read, or is no frame */
+};
+
+struct py_frame {
+	__u64 code;	   /* address of the code object */
+	__u64 instruction; /* as the frame has it: see py_position() */
+	__u64 next;	   /* its caller's frame; 0: none */
+	__u64 bytecode;	   /* which copy of the bytecode runs; 0: the code object's own */
+};
+
+static inline int py_is_address(__u64 address)
+{
+	return address >= PY_LOWEST_ADDRESS && address >> PY_ADDRESS_BITS == 0;
+}
+
+/* One to four bytes that do not cross a word. */
+static inline __u64 py_field(__u32 window, __u32 offset, __u64 mask)
+{
+	return py_word(window, offset & ~7U) >> (offset & 7) * 8 & mask;
+}
+
+static inline __u64 py_byte(__u32 window, __u32 offset)
+{
+	return py_field(window, offset, 0xff);
+}
+
+static inline __u64 py_half(__u32 window, __u32 offset)
+{
+	return py_field(window, offset, 0xffffffff);
+}
+
+static inline enum py_outcome py_step(const struct py_layout *layout, __u64 frame,
+				      struct py_frame *found)
+{
+	__u64 is_marked;
+
+	found->code = 0;
+	found->next = 0;
+	if (!frame)
+		return PY_END;
+	if (!py_is_address(frame) || py_open(PY_WINDOW_FRAMES, frame, layout->frame_bytes))
+		return PY_UNREADABLE;
+	found->next = py_word(PY_WINDOW_FRAMES, layout->frame_previous);
+	found->code = py_word(PY_WINDOW_FRAMES, layout->frame_code) & ~(__u64)PY_POINTER_TAGS;
+	found->bytecode = 0;
+	if (layout->form == PY_FORM_OBJECTS) {
+		found->instruction = py_half(PY_WINDOW_FRAMES, layout->frame_instruction);
+		return PY_ENTRY;
+	}
+	found->instruction = py_word(PY_WINDOW_FRAMES, layout->frame_instruction);
+	if (layout->frame_bytecode != PY_NONE)
+		found->bytecode = py_half(PY_WINDOW_FRAMES, layout->frame_bytecode);
+	is_marked = py_byte(PY_WINDOW_FRAMES, layout->frame_mark) >= layout->frame_mark_at_least;
+	if (layout->form == PY_FORM_ENTRY_FRAMES)
+		return is_marked ? PY_ENTRY : PY_CALL;
+	return is_marked ? PY_SHIM : PY_CALL;
+}
+
+/* The innermost frame of a thread state; 0 when it runs no Python code.  Non-zero: unreadable. */
+static inline int py_innermost_frame(const struct py_layout *layout, __u64 thread, __u64 *frame)
+{
+	if (py_read(thread + layout->thread_frame, frame))
+		return -1;
+	if (layout->cframe_current == PY_NONE || !*frame)
+		return 0;
+	return py_read(*frame + layout->cframe_current, frame);
+}
+
+struct py_thread {
+	__u64 id;	   /* pthread_self() of the thread it is bound to */
+	__u64 next;	   /* thread state; 0: the list's last */
+	__u64 previous;	   /* 0: the list's first, or the layout does not say */
+	__u64 interpreter; /* its state */
+	__u64 is_attached; /* in use by that thread now; only where the layout says (from 3.12) */
+};
+
+static inline int py_read_thread(const struct py_layout *layout, __u64 thread,
+				 struct py_thread *found)
+{
+	if (!py_is_address(thread) || py_open(PY_WINDOW_OBJECT, thread, layout->thread_bytes))
+		return -1;
+	found->id = py_word(PY_WINDOW_OBJECT, layout->thread_id);
+	found->next = py_word(PY_WINDOW_OBJECT, layout->thread_next);
+	found->interpreter = py_word(PY_WINDOW_OBJECT, layout->thread_interpreter);
+	found->previous = 0;
+	if (layout->thread_previous != PY_NONE)
+		found->previous = py_word(PY_WINDOW_OBJECT, layout->thread_previous);
+	found->is_attached = 0;
+	if (layout->thread_status != PY_NONE)
+		found->is_attached =
+			(py_half(PY_WINDOW_OBJECT, layout->thread_status) & layout->thread_attached) != 0;
+	return 0;
+}
+
+/*
+ * Whether a thread state, read just now, is in its interpreter's list: a freed one keeps its id
+ * while its frames dangle.  Without a way back (2.7) only the list itself can tell: then 0, unless
+ * it is the first.
+ */
+static inline int py_is_linked(const struct py_layout *layout, __u64 thread,
+			       const struct py_thread *read)
+{
+	__u64 from = read->previous + layout->thread_next, linked;
+
+	if (!read->previous)
+		from = read->interpreter + layout->interpreter_threads;
+	if (!py_is_address(from) || py_read(from, &linked))
+		return 0;
+	return linked == thread;
+}
+
+/* The first interpreter state, and after it; 0 behind the last. */
+static inline int py_first_interpreter(const struct py_process *process, __u64 *interpreter)
+{
+	return py_read(process->interpreters_address, interpreter);
+}
+
+static inline int py_next_interpreter(const struct py_layout *layout, __u64 *interpreter)
+{
+	return py_read(*interpreter + layout->interpreter_next, interpreter);
+}
+
+static inline int py_first_thread(const struct py_layout *layout, __u64 interpreter, __u64 *thread)
+{
+	return py_read(interpreter + layout->interpreter_threads, thread);
+}
+
+/*
+ * What a code object is known by.  Its memory can be reused by another one, and then any of these
+ * differs.  `unique` is the version where there is one, else the hash of the name.
+ */
+struct py_code {
+	__u64 filename; /* address of a string */
+	__u64 name;	/* likewise: the qualified one where there is one */
+	__u64 type;
+	__u64 unique;
+	__u32 first_line;
+	__u32 pad_;
+};
+
+static inline int py_read_code(const struct py_layout *layout, __u64 code, struct py_code *found)
+{
+	__u32 name = layout->code_qualname;
+
+	if (name == PY_NONE)
+		name = layout->code_name;
+	if (!py_is_address(code) || py_open(PY_WINDOW_OBJECT, code, layout->code_bytes))
+		return -1;
+	found->type = py_word(PY_WINDOW_OBJECT, layout->object_type);
+	found->filename = py_word(PY_WINDOW_OBJECT, layout->code_filename);
+	found->name = py_word(PY_WINDOW_OBJECT, name);
+	found->first_line = (__u32)py_half(PY_WINDOW_OBJECT, layout->code_first_line);
+	found->pad_ = 0;
+	found->unique = 0;
+	if (layout->code_version != PY_NONE)
+		found->unique = py_half(PY_WINDOW_OBJECT, layout->code_version);
+	if (found->unique)
+		return 0;
+	if (!py_is_address(found->name))
+		return -1;
+	return py_read(found->name + layout->string_hash, &found->unique);
+}
+
+/* Not a code object: a shim's executable, None, or memory that was reused. */
+static inline int py_is_code(const struct py_process *process, const struct py_code *code)
+{
+	return !process->code_type || code->type == process->code_type;
+}
+
+/*
+ * Where the bytecode stands: the offset in bytes of the instruction that runs, or -1 before the
+ * first.  `code` is the address of the code object.
+ */
+static inline __s64 py_position(const struct py_layout *layout, __u64 code,
+				const struct py_frame *frame)
+{
+	__u64 first = code + layout->code_instructions, copies;
+	__s32 lasti = (__s32)frame->instruction;
+
+	if (layout->form == PY_FORM_OBJECTS)
+		return lasti < 0 ? -1 : (__s64)lasti << layout->lasti_shift;
+	if (frame->bytecode) {
+		/* { size, address of the first copy, of the second, ...} */
+		if (py_read(code + layout->code_bytecodes, &copies) ||
+		    py_read(copies + (1 + frame->bytecode) * 8, &first))
+			return -1;
+	}
+	return frame->instruction < first ? -1 : (__s64)(frame->instruction - first);
+}
+
+/* A string's characters: `length` of them, `width` bytes each, from `data` on. */
+struct py_text {
+	__u64 data;
+	__u64 length;
+	__u32 width;	/* 1, 2 or 4 */
+	__u32 is_bytes; /* 2.7: no characters but bytes, in UTF-8 as a rule; else Latin-1, UCS-2, -4 */
+};
+
+static inline int py_read_text(const struct py_layout *layout, __u64 string, struct py_text *text)
+{
+	__u64 state, is_ascii, is_compact;
+
+	if (!py_is_address(string) || py_read(string + layout->string_length, &text->length))
+		return -1;
+	text->width = 1;
+	text->is_bytes = layout->strings == PY_STRINGS_BYTES;
+	text->data = string + layout->string_data;
+	if (text->is_bytes)
+		return 0;
+	if (py_read(string + layout->string_state, &state))
+		return -1;
+	state >>= layout->string_kind_shift;
+	text->width = state & 7;
+	is_compact = state >> 3 & 1;
+	is_ascii = state >> 4 & 1;
+	if (text->width != 1 && text->width != 2 && text->width != 4)
+		return -1;
+	if (!is_compact) /* a subclass of str: no compiler makes a name of one */
+		return -1;
+	if (!is_ascii)
+		text->data = string + layout->string_wide_data;
+	return 0;
+}
+
+/* Whether a name of the form "self" or "cls" is this one: its characters as a word. */
+static inline int py_is_name(const struct py_layout *layout, __u64 string, __u64 characters,
+			     __u64 length)
+{
+	struct py_text text;
+	__u64 word, from;
+
+	if (py_read_text(layout, string, &text) || text.width != 1 || text.length != length)
+		return 0;
+	/* 36 bytes into an object of 2.7: not aligned. */
+	from = text.data & ~7ULL;
+	if (py_read(from, &word))
+		return 0;
+	word >>= (text.data & 7) * 8;
+	return (word & ((1ULL << length * 8) - 1)) == characters;
+}
+
+#define PY_NAME_SELF 0x666c6573ULL /* "self" */
+#define PY_NAME_CLS 0x736c63ULL	   /* "cls" */
+
+enum { PY_TYPE_SUBCLASS_BIT = 31 }; /* Py_TPFLAGS_TYPE_SUBCLASS: instances are types */
+
+/* The first argument, also when it was moved to a cell because an inner function uses it. */
+static inline __u64 py_first_argument(const struct py_layout *layout, __u64 frame, __u64 code,
+				      __u64 name)
+{
+	__u64 object, cells, count, locals, cell, cell_name;
+
+	if (py_read(frame + layout->frame_locals, &object))
+		return 0;
+	if (object)
+		return object;
+	if (py_read(code + layout->code_cell_names, &cells) || !py_is_address(cells) ||
+	    py_read(cells + layout->bytes_size, &count) ||
+	    py_read(code + (layout->code_local_count & ~7U), &locals))
+		return 0;
+	locals = locals >> (layout->code_local_count & 7) * 8 & 0xffffffff;
+	for (__u32 i = 0; i < PY_MAX_CELLS; i++) {
+		if (i >= count || py_read(cells + layout->tuple_items + i * 8, &cell_name))
+			return 0;
+		if (cell_name != name)
+			continue;
+		if (py_read(frame + layout->frame_locals + (locals + i) * 8, &cell) ||
+		    !py_is_address(cell) || py_read(cell + layout->cell_object, &object))
+			return 0;
+		return object;
+	}
+	return 0;
+}
+
+/*
+ * The class that a method belongs to, as its first argument tells, up to 3.10: the address of its
+ * name, a C string, or 0.
+ */
+static inline __u64 py_find_class(const struct py_layout *layout, __u64 frame, __u64 code)
+{
+	__u64 count, names, name, object, type, flags, text;
+	int is_self;
+
+	if (layout->code_local_names == PY_NONE ||
+	    py_read(code + (layout->code_argument_count & ~7U), &count) ||
+	    (count >> (layout->code_argument_count & 7) * 8 & 0xffffffff) == 0 ||
+	    py_read(code + layout->code_local_names, &names) || !py_is_address(names) ||
+	    py_read(names + layout->tuple_items, &name))
+		return 0;
+	is_self = py_is_name(layout, name, PY_NAME_SELF, 4);
+	if (!is_self && !py_is_name(layout, name, PY_NAME_CLS, 3))
+		return 0;
+	object = py_first_argument(layout, frame, code, name);
+	if (!py_is_address(object) || py_read(object + layout->object_type, &type) ||
+	    !py_is_address(type))
+		return 0;
+	if (!is_self) {
+		if (py_read(type + layout->type_flags, &flags) ||
+		    !(flags >> PY_TYPE_SUBCLASS_BIT & 1))
+			return 0;
+		type = object;
+	}
+	return py_read(type + layout->type_name, &text) ? 0 : text;
+}
+
+#endif
