@@ -34,8 +34,8 @@ enum py_form {
 	 */
 	PY_FORM_ENTRY_FRAMES,
 	/*
-	 * _PyInterpreterFrame from 3.12 on: below the frame that was entered from C lies one that is
-	 * no function's (shim), and frame_mark tells that one.
+	 * _PyInterpreterFrame from 3.12 on: below the frame that was entered from C lies one that
+	 * is no function's (shim), and frame_mark tells that one.
 	 */
 	PY_FORM_SHIM_FRAMES,
 };
@@ -62,22 +62,23 @@ struct py_layout {
 	__u16 thread_previous; /* can be 0; PY_NONE in 2.7 */
 	__u16 thread_next;     /* can be 0 */
 	__u16 thread_interpreter;
-	__u16 thread_id;    /* pthread_self() */
-	__u16 thread_frame; /* the innermost frame, or what cframe_current is an offset in */
-	__u16 cframe_current; /* can be 0; PY_NONE: thread_frame is the frame */
-	__u16 thread_status;  /* 32 bits of flags; PY_NONE before 3.12 */
+	__u16 thread_id;       /* pthread_self() */
+	__u16 thread_frame;    /* the innermost frame, or what cframe_current is an offset in */
+	__u16 cframe_current;  /* can be 0; PY_NONE: thread_frame is the frame */
+	__u16 thread_status;   /* 32 bits of flags; PY_NONE before 3.12 */
 	__u32 thread_attached; /* the flag in them that says: in use by its thread now */
 
-	/* PyFrameObject or _PyInterpreterFrame; all but frame_locals within the first frame_bytes */
+	/* PyFrameObject or _PyInterpreterFrame; all but frame_locals within the first frame_bytes
+	 */
 	__u16 frame_bytes;
 	__u16 frame_previous;
-	__u16 frame_code;	 /* can be 0; its lowest three bits are no part of the address */
-	__u16 frame_instruction; /* 32 bits in PY_FORM_OBJECTS, else an address */
-	__u16 frame_mark;	 /* one byte; PY_NONE in PY_FORM_OBJECTS */
+	__u16 frame_code;	  /* can be 0; its lowest three bits are no part of the address */
+	__u16 frame_instruction;  /* 32 bits in PY_FORM_OBJECTS, else an address */
+	__u16 frame_mark;	  /* one byte; PY_NONE in PY_FORM_OBJECTS */
 	__u8 frame_mark_at_least; /* marked: the byte is no less */
 	__u8 pad_;
-	__u16 frame_locals;	 /* of objects, the arguments first */
-	__u16 frame_bytecode;	 /* 32 bits, which copy of the bytecode runs; PY_NONE: there is one */
+	__u16 frame_locals;   /* of objects, the arguments first */
+	__u16 frame_bytecode; /* 32 bits, which copy of the bytecode runs; PY_NONE: there is one */
 
 	/* PyCodeObject; all but code_instructions within the first code_bytes */
 	__u16 code_bytes;
@@ -85,7 +86,7 @@ struct py_layout {
 	__u16 code_name;
 	__u16 code_qualname; /* PY_NONE before 3.11 */
 	__u16 code_first_line;
-	__u16 code_version;	 /* 32 bits, unlike in all other code objects; PY_NONE before 3.12 */
+	__u16 code_version; /* 32 bits, unlike in all other code objects; PY_NONE before 3.12 */
 	__u16 code_argument_count;
 	__u16 code_local_count;
 	__u16 code_local_names;	 /* tuple; PY_NONE from 3.11 on: no class is needed there */
@@ -96,18 +97,18 @@ struct py_layout {
 
 	/* What all objects share, and the ones that hold names */
 	__u16 object_type;
-	__u16 type_name;  /* address of a C string */
+	__u16 type_name; /* address of a C string */
 	__u16 type_flags;
 	__u16 tuple_items;
 	__u16 bytes_size;
 	__u16 bytes_data;
 	__u16 cell_object;
 	__u16 string_length;
-	__u16 string_hash; /* -1: not computed */
-	__u16 string_state;	 /* 32 bits; PY_NONE in 2.7 */
-	__u16 string_data;	 /* ASCII, or the bytes of 2.7 */
-	__u16 string_wide_data;	 /* all else */
-	__u8 string_kind_shift;	 /* of three bits in string_state; compact and ascii follow */
+	__u16 string_hash;	/* -1: not computed */
+	__u16 string_state;	/* 32 bits; PY_NONE in 2.7 */
+	__u16 string_data;	/* ASCII, or the bytes of 2.7 */
+	__u16 string_wide_data; /* all else */
+	__u8 string_kind_shift; /* of three bits in string_state; compact and ascii follow */
 	__u8 pad2_;
 };
 ABI_ASSERT(sizeof(struct py_layout) == 104, "py_layout has no padding");
@@ -129,7 +130,7 @@ struct py_process {
 	 * (from 3.12 on thread_status tells), or it is not known where.
 	 */
 	__u64 current_address;
-	__u64 code_type; /* PyCode_Type: what a code object's type is; 0: not known */
+	__u64 code_type;      /* PyCode_Type: what a code object's type is; 0: not known */
 	__u64 thread_id_bias; /* PyThreadState.thread_id = thread pointer + this; 0 on x86_64 */
 	__u32 layout;	      /* number in py_layouts */
 	__u32 loop_count;

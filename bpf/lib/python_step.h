@@ -142,8 +142,8 @@ static inline int py_read_thread(const struct py_layout *layout, __u64 thread,
 		found->previous = py_word(PY_WINDOW_OBJECT, layout->thread_previous);
 	found->is_attached = 0;
 	if (layout->thread_status != PY_NONE)
-		found->is_attached =
-			(py_half(PY_WINDOW_OBJECT, layout->thread_status) & layout->thread_attached) != 0;
+		found->is_attached = (py_half(PY_WINDOW_OBJECT, layout->thread_status) &
+				      layout->thread_attached) != 0;
 	return 0;
 }
 
@@ -248,7 +248,8 @@ struct py_text {
 	__u64 data;
 	__u64 length;
 	__u32 width;	/* 1, 2 or 4 */
-	__u32 is_bytes; /* 2.7: no characters but bytes, in UTF-8 as a rule; else Latin-1, UCS-2, -4 */
+	__u32 is_bytes; /* 2.7: no characters but bytes, in UTF-8 as a rule; else Latin-1, UCS-2, -4
+			 */
 };
 
 static inline int py_read_text(const struct py_layout *layout, __u64 string, struct py_text *text)
