@@ -38,11 +38,13 @@ enum py_window {
 
 enum {
 	PY_OBJECT_BYTES = 256, /* the most that py_open() is asked for */
-	PY_POINTER_TAGS = 7,   /* _PyStackRef, from 3.14 on: objects are aligned to 16 bytes */
 	PY_MAX_CELLS = 8,      /* looked at for `self`; it comes first or nearly so */
 	PY_LOWEST_ADDRESS = 0x1000,
 	PY_ADDRESS_BITS = 56,
 };
+
+/* _PyStackRef, from 3.14 on: objects are aligned to 16 bytes. */
+#define PY_POINTER_TAGS 7ULL
 
 static inline int py_open(__u32 window, __u64 address, __u32 size);
 static inline __u64 py_word(__u32 window, __u32 offset);
@@ -96,7 +98,7 @@ static inline enum py_outcome py_step(const struct py_layout *layout, __u64 fram
 	if (!py_is_address(frame) || py_open(PY_WINDOW_FRAMES, frame, layout->frame_bytes))
 		return PY_UNREADABLE;
 	found->next = py_word(PY_WINDOW_FRAMES, layout->frame_previous);
-	found->code = py_word(PY_WINDOW_FRAMES, layout->frame_code) & ~(__u64)PY_POINTER_TAGS;
+	found->code = py_word(PY_WINDOW_FRAMES, layout->frame_code) & ~PY_POINTER_TAGS;
 	found->bytecode = 0;
 	if (layout->form == PY_FORM_OBJECTS) {
 		found->instruction = py_half(PY_WINDOW_FRAMES, layout->frame_instruction);
@@ -189,8 +191,7 @@ struct py_code {
 	__u64 name;	/* likewise: the qualified one where there is one */
 	__u64 type;
 	__u64 unique;
-	__u32 first_line;
-	__u32 pad_;
+	__u64 first_line;
 };
 
 static inline int py_read_code(const struct py_layout *layout, __u64 code, struct py_code *found)
@@ -204,8 +205,7 @@ static inline int py_read_code(const struct py_layout *layout, __u64 code, struc
 	found->type = py_word(PY_WINDOW_OBJECT, layout->object_type);
 	found->filename = py_word(PY_WINDOW_OBJECT, layout->code_filename);
 	found->name = py_word(PY_WINDOW_OBJECT, name);
-	found->first_line = (__u32)py_half(PY_WINDOW_OBJECT, layout->code_first_line);
-	found->pad_ = 0;
+	found->first_line = py_half(PY_WINDOW_OBJECT, layout->code_first_line);
 	found->unique = 0;
 	if (layout->code_version != PY_NONE)
 		found->unique = py_half(PY_WINDOW_OBJECT, layout->code_version);
@@ -230,17 +230,18 @@ static inline __s64 py_position(const struct py_layout *layout, __u64 code,
 				const struct py_frame *frame)
 {
 	__u64 first = code + layout->code_instructions, copies;
-	__s32 lasti = (__s32)frame->instruction;
+	__s64 position = frame->instruction;
 
 	if (layout->form == PY_FORM_OBJECTS)
-		return lasti < 0 ? -1 : (__s64)lasti << layout->lasti_shift;
+		return position >> 31 ? -1 : position << layout->lasti_shift; /* 32 bits, signed */
 	if (frame->bytecode) {
 		/* { size, address of the first copy, of the second, ...} */
 		if (py_read(code + layout->code_bytecodes, &copies) ||
 		    py_read(copies + (1 + frame->bytecode) * 8, &first))
 			return -1;
 	}
-	return frame->instruction < first ? -1 : (__s64)(frame->instruction - first);
+	position = frame->instruction - first;
+	return frame->instruction < first ? -1 : position;
 }
 
 /* A string's characters: `length` of them, `width` bytes each, from `data` on. */
