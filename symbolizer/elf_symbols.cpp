@@ -38,7 +38,7 @@ void visit_table(const RawSymbols& table, const std::function<void(const ElfSymb
     visit({.name = name_at(table.strings, symbol.st_name),
            .address = symbol.st_value,
            .size = symbol.st_size,
-           .type = ELF64_ST_TYPE(symbol.st_info)});
+           .type = static_cast<std::uint8_t>(ELF64_ST_TYPE(symbol.st_info))});
   }
 }
 

@@ -118,8 +118,9 @@ class LiveTables {
   const LiveFile& load(const std::string& path) {
     std::unique_ptr<LiveFile>& loaded = loaded_[path];
     if (!loaded) {
-      const ElfFile file = path == kLiveVdso ? ElfFile::from_bytes(read_vdso().value()).value()
-                                         : ElfFile::open(open_file(path, O_RDONLY).value()).value();
+      const ElfFile file = path == kLiveVdso
+                               ? ElfFile::from_bytes(read_vdso().value()).value()
+                               : ElfFile::open(open_file(path, O_RDONLY).value()).value();
       loaded = std::make_unique<LiveFile>(
           LiveFile{file.load_segments(), UnwindTable::build(file, rules_).value()});
     }

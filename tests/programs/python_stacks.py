@@ -1,5 +1,5 @@
-# -*- coding: utf-8 -*-
 # SPDX-License-Identifier: Apache-2.0
+# -*- coding: utf-8 -*-
 """Stands in a stack of known shape until it is killed: python_stacks.py CASE.
 
 Runs on Python 2.7 and all of 3.  A line that a frame stands at ends in "# at NAME"; tests look

@@ -186,7 +186,8 @@ class PythonStacks : public ::testing::TestWithParam<const char*> {
   // `frames` from the innermost on, and the module that calls the last.
   void expect_stack(const std::string& name, Lines frames) {
     frames.push_back(at("<module>", "module"));
-    for_each(name, false, [&](const Lines& found) { EXPECT_THAT(found, ElementsAreArray(frames)); });
+    for_each(name, false,
+             [&](const Lines& found) { EXPECT_THAT(found, ElementsAreArray(frames)); });
   }
 
   std::vector<Interpreter> interpreters_;
@@ -201,26 +202,24 @@ TEST_P(PythonStacks, shows_a_recursion_300_deep_whole) {
 
 TEST_P(PythonStacks, shows_methods_with_their_class) {
   const Version v = version();
-  expect_stack("methods",
-               {at("wait", "wait"),
-                at(v.name("Shape.static.<locals>.<lambda>", "<lambda>"), "Shape.static"),
-                at(v.name("Shape.static", "static"), "Shape.static"),
-                at("Shape.make", "Shape.make"), at("Shape.method", "Shape.method"),
-                at("case_methods", "case_methods")});
+  expect_stack(
+      "methods",
+      {at("wait", "wait"), at(v.name("Shape.static.<locals>.<lambda>", "<lambda>"), "Shape.static"),
+       at(v.name("Shape.static", "static"), "Shape.static"), at("Shape.make", "Shape.make"),
+       at("Shape.method", "Shape.method"), at("case_methods", "case_methods")});
 }
 
 TEST_P(PythonStacks, shows_the_class_of_a_method_whose_self_an_inner_function_uses) {
   const Version v = version();
-  expect_stack("closure", {at("wait", "wait"), at("Shape.leaf", "Shape.leaf"),
-                           at(v.name("Shape.captured.<locals>.inner", "inner"), "inner"),
-                           at("Shape.captured", "Shape.captured"),
-                           at("case_closure", "case_closure")});
+  expect_stack("closure",
+               {at("wait", "wait"), at("Shape.leaf", "Shape.leaf"),
+                at(v.name("Shape.captured.<locals>.inner", "inner"), "inner"),
+                at("Shape.captured", "Shape.captured"), at("case_closure", "case_closure")});
 }
 
 TEST_P(PythonStacks, shows_generators_below_their_consumer) {
-  expect_stack("generator",
-               {at("wait", "wait"), at("count_down", "count_down"), at("pass_on", "pass_on"),
-                at("case_generator", "case_generator")});
+  expect_stack("generator", {at("wait", "wait"), at("count_down", "count_down"),
+                             at("pass_on", "pass_on"), at("case_generator", "case_generator")});
 }
 
 TEST_P(PythonStacks, shows_a_comprehension_as_the_version_runs_it) {
@@ -249,7 +248,7 @@ TEST_P(PythonStacks, shows_names_of_every_width_of_characters) {
   }
   const std::string file = "@/tmp/путь/🐍.py";
   for_each("names", false, [&](const Lines& found) {
-    ASSERT_EQ(found.size(), 7U);
+    ASSERT_EQ(found.size(), 8U);
     EXPECT_EQ(found[1], "𐐨:5" + file);
     EXPECT_EQ(found[2], "名前:4" + file);
     EXPECT_EQ(found[3], "имя:3" + file);
@@ -272,7 +271,6 @@ TEST_P(PythonStacks, marks_what_was_entered_from_c) {
 }
 
 TEST_P(PythonStacks, shows_each_of_50_threads) {
-  const Version v = version();
   for (const Interpreter& interpreter : interpreters_) {
     SCOPED_TRACE(interpreter.program);
     Running running(interpreter, "threads");
@@ -291,16 +289,17 @@ TEST_P(PythonStacks, shows_each_of_50_threads) {
                                              at("<module>", "module")}));
         continue;
       }
-      const auto is_recursion = [](const std::string& text) { return text.starts_with("recurse:"); };
+      const auto is_recursion = [](const std::string& text) {
+        return text.starts_with("recurse:");
+      };
       depths.insert(std::ranges::count_if(found, is_recursion));
       EXPECT_TRUE(std::ranges::count(found, at("Worker.run", "Worker.run")) == 1);
     }
     EXPECT_EQ(ids.size(), 51U);
-    EXPECT_EQ(depths.size(), 50U);
+    ASSERT_EQ(depths.size(), 50U);
     EXPECT_EQ(*depths.begin(), 1);
     EXPECT_EQ(*depths.rbegin(), 50);
   }
-  (void)v;
 }
 
 TEST_P(PythonStacks, shows_the_frames_of_subinterpreters) {
@@ -417,6 +416,7 @@ TEST_P(PythonStacks, has_an_evaluation_on_the_native_stack_for_each_entry) {
       live_stack_owner() = running.pid();
       LiveTables tables;
       tables.read_maps(running.pid());
+      (void)running.threads();  // until it has said that it is ready, for which it gives the GIL up
       const Stopped stopped(running.pid());
       ASSERT_TRUE(stopped.is_seized());
       std::map<std::size_t, int> counts;
@@ -440,8 +440,8 @@ TEST_P(PythonStacks, has_an_evaluation_on_the_native_stack_for_each_entry) {
         std::this_thread::sleep_for(std::chrono::microseconds(500));
       }
       EXPECT_GT(whole, kLooks * 9 / 10);
-      EXPECT_GT(in_loop, kLooks / 4);
-      EXPECT_EQ(attached, kLooks);  // it has the GIL all the time
+      EXPECT_GT(in_loop, kLooks / 20);  // mostly it is in what adds and divides
+      EXPECT_EQ(attached, kLooks);      // it has the GIL all the time
       EXPECT_EQ(counts.size(), 1U);
     }
   }
@@ -461,8 +461,8 @@ INSTANTIATE_TEST_SUITE_P(Version, PythonStacks,
 std::optional<std::filesystem::path> find_library() {
   for (const char* version : {"3.12", "3.11", "3.10", "3.9", "3.8"}) {
     for (const Interpreter& interpreter : find_interpreters(version)) {
-      const auto library = std::filesystem::path(interpreter.program).parent_path().parent_path() /
-                           "lib" / ("libpython" + std::string(version) + ".so.1.0");
+      auto library = std::filesystem::path(interpreter.program).parent_path().parent_path() /
+                     "lib" / ("libpython" + std::string(version) + ".so.1.0");
       if (interpreter.root.empty() && std::filesystem::exists(library)) {
         return library;
       }

@@ -20,14 +20,16 @@ namespace {
 // What the pure core reads through, for the length of one call of this file.
 class StepMemory {
  public:
-  explicit StepMemory(const waggle::ProcessMemory& memory) : memory_(memory) { current_ = this; }
+  explicit StepMemory(const waggle::ProcessMemory& memory) : memory_(memory) {
+    current_of_thread() = this;
+  }
   StepMemory(const StepMemory&) = delete;
   StepMemory& operator=(const StepMemory&) = delete;
   StepMemory(StepMemory&&) = delete;
   StepMemory& operator=(StepMemory&&) = delete;
-  ~StepMemory() { current_ = nullptr; }
+  ~StepMemory() { current_of_thread() = nullptr; }
 
-  static StepMemory& current() { return *current_; }
+  static StepMemory& current() { return *current_of_thread(); }
 
   bool open(std::uint32_t window, std::uint64_t address, std::uint32_t size) {
     auto& words = windows_.at(window);
@@ -42,12 +44,14 @@ class StepMemory {
  private:
   using Window = std::array<std::uint64_t, PY_OBJECT_BYTES / sizeof(std::uint64_t)>;
 
-  static thread_local StepMemory* current_;
+  static StepMemory*& current_of_thread() {
+    static thread_local StepMemory* current = nullptr;
+    return current;
+  }
+
   const waggle::ProcessMemory& memory_;
   std::array<Window, 2> windows_{};
 };
-
-thread_local StepMemory* StepMemory::current_ = nullptr;
 
 }  // namespace
 
