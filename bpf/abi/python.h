@@ -136,7 +136,12 @@ struct py_process {
 	__u32 loop_count;
 	/* The evaluation loop, sorted.  A native frame in one of these stands for Python frames. */
 	struct py_range loops[PY_MAX_LOOPS];
+	/*
+	 * In a tail-call interpreter the function below the loop, with a native frame of its own
+	 * that stands for nothing; else empty.
+	 */
+	struct py_range entry;
 };
-ABI_ASSERT(sizeof(struct py_process) == 312, "py_process has no padding");
+ABI_ASSERT(sizeof(struct py_process) == 328, "py_process has no padding");
 
 #endif

@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto python = waggle::inspect_python_file(*file);
   if (python && *python) {
-    CHECK((*python)->loops.size() <= PY_MAX_LOOPS);
-    for (const py_range& loop : (*python)->loops) {
+    CHECK((*python)->loop.parts.size() <= PY_MAX_LOOPS);
+    for (const py_range& loop : (*python)->loop.parts) {
       CHECK(loop.start < loop.end);
     }
   }

@@ -77,8 +77,8 @@ class PythonFiles : public ::testing::TestWithParam<const char*> {
       EXPECT_EQ((*changed)->current, (*whole)->current);
       EXPECT_EQ((*changed)->code_type, (*whole)->code_type);
       // Parts of some bytes, which call abort(), are known by their names alone.
-      EXPECT_GE(size_of((*changed)->loops) + 64, size_of((*whole)->loops));
-      EXPECT_LE(size_of((*changed)->loops), size_of((*whole)->loops));
+      EXPECT_GE(size_of((*changed)->loop.parts) + 64, size_of((*whole)->loop.parts));
+      EXPECT_LE(size_of((*changed)->loop.parts), size_of((*whole)->loop.parts));
     }
   }
 
@@ -98,8 +98,8 @@ TEST_P(PythonFiles, have_a_version_a_runtime_and_a_whole_loop) {
     EXPECT_FALSE(python.is_guess);
     EXPECT_NE(python.interpreters, 0U);
     EXPECT_NE(python.code_type, 0U);
-    EXPECT_GE(size_of(python.loops), kMinWholeLoop);
-    EXPECT_TRUE(std::ranges::is_sorted(python.loops, {}, &py_range::start));
+    EXPECT_GE(size_of(python.loop.parts), kMinWholeLoop);
+    EXPECT_TRUE(std::ranges::is_sorted(python.loop.parts, {}, &py_range::start));
   }
 }
 

@@ -10,9 +10,9 @@
 #include <optional>
 #include <set>
 
-#include "base/bytes.h"
-#include "symbolizer/eh_frame.h"
+#include "userspace/runtimes/python/code_functions.h"
 #include "userspace/runtimes/python/layout.h"
+#include "userspace/runtimes/python/tail_calls.h"
 
 namespace waggle {
 
@@ -25,66 +25,26 @@ constexpr std::uint64_t kMinLoopBytes = 8 << 10;
 constexpr std::uint64_t kMaxPartBytes = 4 << 20;
 // Different places in the middle that jumps lead to, in each direction: the fewest seen are 9.
 constexpr std::size_t kMinCrossings = 3;
-constexpr std::uint64_t kAlignment = 16;  // what a linker pads between functions
-
-// The file's functions by its call frame information.
-class Functions {
- public:
-  explicit Functions(const ElfFile& file) {
-    auto info = CallFrameInfo::read(file);
-    if (info) {
-      info->for_each_function(
-          [this](std::uint64_t start, std::uint64_t end) { ranges_.push_back({start, end}); });
-    }
-  }
-
-  [[nodiscard]] std::optional<py_range> find(std::uint64_t address) const {
-    auto next = std::ranges::upper_bound(ranges_, address, {}, &py_range::start);
-    if (next == ranges_.begin() || std::prev(next)->end <= address) {
-      return std::nullopt;
-    }
-    return *std::prev(next);
-  }
-
-  // Whether a function begins in [start, end).
-  [[nodiscard]] bool has_start_in(std::uint64_t start, std::uint64_t end) const {
-    const auto next = std::ranges::lower_bound(ranges_, start, {}, &py_range::start);
-    return next != ranges_.end() && next->start < end;
-  }
-
- private:
-  std::vector<py_range> ranges_;  // sorted, without overlaps
-};
-
-// Calls f(target) for each direct jump of 32 bits, and for what looks like one: jmp is E9, a
-// conditional one 0F 80 to 0F 8F (Intel SDM, volume 2).
-template <class F>
-void for_each_jump(Bytes code, std::uint64_t address, F&& f) {
-  constexpr std::byte kJump{0xe9};
-  constexpr std::byte kTwoBytes{0x0f};
-  constexpr std::byte kConditional{0x80};
-  constexpr std::byte kConditionalMask{0xf0};
-  constexpr std::size_t kJumpBytes = 5;
-  for (std::size_t at = 0; at + kJumpBytes <= code.size(); ++at) {
-    const bool is_conditional =
-        at > 0 && code[at - 1] == kTwoBytes && (code[at] & kConditionalMask) == kConditional;
-    if (code[at] == kJump || is_conditional) {
-      ByteCursor cursor(code.subspan(at + 1));
-      const auto distance = static_cast<std::int64_t>(cursor.read<std::int32_t>());
-      f(address + at + kJumpBytes + static_cast<std::uint64_t>(distance));
-    }
-  }
-}
+constexpr std::uint64_t kAlignment = 64;  // more than a linker pads between functions
 
 // Grows from the function's own range to the parts that jumps connect it with.
 class PartFinder {
  public:
-  PartFinder(const ElfFile& file, const Functions& functions)
+  PartFinder(const ElfFile& file, const CodeFunctions& functions)
       : file_(file), functions_(functions) {}
 
   void add(const py_range& part) {
     if (parts_.emplace(part.start, part.end).second) {
       unread_.push_back(part);
+    }
+  }
+
+  // The function with call frame information that it is of; without any, what the symbol says.
+  void add(const CodeSymbol& symbol) {
+    if (const auto function = functions_.find(symbol.start)) {
+      add(py_range{symbol.start, function->end});
+    } else if (symbol.size != 0 && symbol.size <= kMaxPartBytes) {
+      add(py_range{symbol.start, symbol.start + symbol.size});
     }
   }
 
@@ -135,14 +95,14 @@ class PartFinder {
   }
 
   const ElfFile& file_;
-  const Functions& functions_;
+  const CodeFunctions& functions_;
   std::map<std::uint64_t, std::uint64_t> parts_;  // start -> end
   std::vector<py_range> unread_;
 };
 
 // Parts with nothing but padding between them become one.
 std::vector<py_range> join(const std::map<std::uint64_t, std::uint64_t>& parts,
-                           const Functions& functions) {
+                           const CodeFunctions& functions) {
   std::vector<py_range> joined;
   for (const auto& [start, end] : parts) {
     if (!joined.empty()) {
@@ -157,16 +117,12 @@ std::vector<py_range> join(const std::map<std::uint64_t, std::uint64_t>& parts,
   return joined;
 }
 
-// The function with call frame information that the symbol is of; without any, what the symbol
-// says.
-std::optional<py_range> range_of(const CodeSymbol& symbol, const Functions& functions) {
-  if (const auto function = functions.find(symbol.start)) {
-    return py_range{symbol.start, function->end};
+std::uint64_t size_of(const std::vector<py_range>& parts) {
+  std::uint64_t size = 0;
+  for (const py_range& part : parts) {
+    size += part.end - part.start;
   }
-  if (symbol.size == 0 || symbol.size > kMaxPartBytes) {
-    return std::nullopt;
-  }
-  return py_range{symbol.start, symbol.start + symbol.size};
+  return size;
 }
 
 bool is_of(std::string_view name, std::string_view function) {
@@ -185,35 +141,43 @@ bool is_loop_entry(std::string_view name, std::uint32_t version) {
 }
 
 bool is_loop_part(std::string_view name, std::uint32_t version) {
-  return is_of(name, loop_name(version)) || name.starts_with("_TAIL_CALL_");
+  return is_of(name, loop_name(version));
 }
 
-Result<std::vector<py_range>> find_evaluation_loop(const ElfFile& file, CodeSymbol entry,
-                                                   const std::vector<CodeSymbol>& parts) {
-  const Functions functions(file);
-  PartFinder finder(file, functions);
-  if (const auto range = range_of(entry, functions)) {
-    finder.add(*range);
-  }
-  for (const CodeSymbol& part : parts) {
-    if (const auto range = range_of(part, functions)) {
-      finder.add(*range);
-    }
+bool is_tail_call_part(std::string_view name) {
+  return name.starts_with("_TAIL_CALL_");
+}
+
+Result<EvaluationLoop> find_evaluation_loop(const ElfFile& file, const LoopSymbols& symbols) {
+  const CodeFunctions functions(file);
+  PartFinder entry(file, functions);
+  entry.add(symbols.entry);
+  for (const CodeSymbol& part : symbols.parts) {
+    entry.add(part);
   }
   if (file.machine() == EM_X86_64) {
-    finder.grow();
+    entry.grow();
   }
-  std::vector<py_range> loop = join(finder.parts(), functions);
-  std::uint64_t size = 0;
-  for (const py_range& range : loop) {
-    size += range.end - range.start;
+  EvaluationLoop loop{.parts = join(entry.parts(), functions), .entry = {}};
+  if (size_of(loop.parts) < kMinLoopBytes) {
+    PartFinder instructions(file, functions);
+    for (const CodeSymbol& part : symbols.tail_call_parts) {
+      instructions.add(part);
+    }
+    if (symbols.tail_call_parts.empty()) {
+      for (const py_range& function : find_tail_call_functions(file, functions)) {
+        instructions.add(function);
+      }
+    }
+    loop.entry = loop.parts.empty() ? py_range{} : loop.parts.back();
+    loop.parts = join(instructions.parts(), functions);
   }
-  if (size < kMinLoopBytes) {
+  if (const std::uint64_t size = size_of(loop.parts); size < kMinLoopBytes) {
     return fail(Errc::not_found,
                 fmt::format("the evaluation loop: {} bytes of it, the rest is elsewhere", size));
   }
-  if (loop.size() > PY_MAX_LOOPS) {
-    return fail(Errc::exhausted, fmt::format("the evaluation loop: {} parts", loop.size()));
+  if (loop.parts.size() > PY_MAX_LOOPS) {
+    return fail(Errc::exhausted, fmt::format("the evaluation loop: {} parts", loop.parts.size()));
   }
   return loop;
 }

@@ -25,14 +25,29 @@ struct CodeSymbol {
   std::uint64_t size;  // 0: unknown
 };
 
-// The parts of the function whose symbol is `entry`; `parts` are other symbols known to be of it.
-// Sorted, without overlaps, at most PY_MAX_LOOPS.  Addresses are those of the file.
+// Those of is_loop_entry(), is_loop_part() and is_tail_call_part().
+struct LoopSymbols {
+  CodeSymbol entry;
+  std::vector<CodeSymbol> parts;
+  std::vector<CodeSymbol> tail_call_parts;
+};
+
+// Addresses are those of the file.
+struct EvaluationLoop {
+  // A native frame in one of these runs Python frames.  Sorted, without overlaps, at most
+  // PY_MAX_LOOPS.
+  std::vector<py_range> parts;
+  // In a tail-call interpreter the function that has called the first instruction's, and has a
+  // native frame of its own; empty in all others.
+  py_range entry;
+};
+
 // Errc::not_found: what is there is too small to be all of it.
-Result<std::vector<py_range>> find_evaluation_loop(const ElfFile& file, CodeSymbol entry,
-                                                   const std::vector<CodeSymbol>& parts);
+Result<EvaluationLoop> find_evaluation_loop(const ElfFile& file, const LoopSymbols& symbols);
 
 // Whether a symbol names the loop, or a part of it, in `version`.
 bool is_loop_entry(std::string_view name, std::uint32_t version);
 bool is_loop_part(std::string_view name, std::uint32_t version);
+bool is_tail_call_part(std::string_view name);
 
 }  // namespace waggle

@@ -40,7 +40,10 @@ struct Definitions {
   std::optional<std::uint64_t> code_type;
   std::optional<CodeSymbol> loop_2;
   std::optional<CodeSymbol> loop_3;
-  std::map<std::uint64_t, CodeSymbol> parts;  // by address, of any version
+  // By address; .symtab and .dynsym may both have one.
+  std::map<std::uint64_t, CodeSymbol> parts_2;
+  std::map<std::uint64_t, CodeSymbol> parts_3;
+  std::map<std::uint64_t, CodeSymbol> tail_call_parts;
 
   [[nodiscard]] bool has_python() const { return runtime || current_thread; }
 
@@ -67,15 +70,45 @@ struct Definitions {
     if (!is_function) {
       return;
     }
-    const CodeSymbol code{symbol.address, symbol.size};
-    if (is_loop_entry(symbol.name, python_version(2, 7, 0))) {
+    add_code(symbol.name, {symbol.address, symbol.size});
+  }
+
+  void add_code(std::string_view name, const CodeSymbol& code) {
+    constexpr std::uint32_t kPython2 = python_version(2, 7, 0);
+    constexpr std::uint32_t kPython3 = python_version(3, 6, 0);
+    if (is_loop_entry(name, kPython2)) {
       loop_2 = code;
-    } else if (is_loop_entry(symbol.name, python_version(3, 6, 0))) {
+    } else if (is_loop_entry(name, kPython3)) {
       loop_3 = code;
-    } else if (parts.size() < kMaxLoopSymbols &&
-               is_loop_part(symbol.name, python_version(3, 6, 0))) {
-      parts.emplace(symbol.address, code);
+    } else if (is_loop_part(name, kPython2)) {
+      add_part(parts_2, code);
+    } else if (is_loop_part(name, kPython3)) {
+      add_part(parts_3, code);
+    } else if (is_tail_call_part(name)) {
+      add_part(tail_call_parts, code);
     }
+  }
+
+  static void add_part(std::map<std::uint64_t, CodeSymbol>& parts, const CodeSymbol& code) {
+    if (parts.size() < kMaxLoopSymbols) {
+      parts.emplace(code.start, code);
+    }
+  }
+
+  // Nothing where the loop of that version is not defined.
+  [[nodiscard]] std::optional<LoopSymbols> loop(unsigned major) const {
+    const auto& entry = major == 2 ? loop_2 : loop_3;
+    if (!entry) {
+      return std::nullopt;
+    }
+    LoopSymbols symbols{.entry = *entry, .parts = {}, .tail_call_parts = {}};
+    for (const auto& [address, part] : major == 2 ? parts_2 : parts_3) {
+      symbols.parts.push_back(part);
+    }
+    for (const auto& [address, part] : tail_call_parts) {
+      symbols.tail_call_parts.push_back(part);
+    }
+    return symbols;
   }
 };
 
@@ -274,16 +307,12 @@ Result<std::optional<PythonFile>> inspect_python_file(const ElfFile& file) {
   PythonFile python;
   TRY(read_layout(file, definitions, python));
   const std::uint32_t version = python.layout.fields.version;
-  const auto entry = python_major(version) == 2 ? definitions.loop_2 : definitions.loop_3;
-  if (!entry) {
+  const auto symbols = definitions.loop(python_major(version));
+  if (!symbols) {
     return fail(Errc::not_found,
                 fmt::format("the evaluation loop of Python {}", python_version_text(version)));
   }
-  std::vector<CodeSymbol> parts;
-  for (const auto& [address, part] : definitions.parts) {
-    parts.push_back(part);
-  }
-  python.loops = TRY(find_evaluation_loop(file, *entry, parts));
+  python.loop = TRY(find_evaluation_loop(file, *symbols));
   python.code_type = definitions.code_type.value_or(0);
   return python;
 }

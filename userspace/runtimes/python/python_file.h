@@ -8,11 +8,11 @@
 #include <map>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "symbolizer/elf_file.h"
+#include "userspace/runtimes/python/evaluation_loop.h"
 #include "userspace/runtimes/python/layout.h"
 
 namespace waggle {
@@ -26,7 +26,7 @@ struct PythonFile {
   std::uint64_t interpreters = 0;  // of the variable that leads to the first interpreter state
   std::uint64_t current = 0;    // of the variable with the thread state that has the GIL; 0: none
   std::uint64_t code_type = 0;  // PyCode_Type; 0: not known
-  std::vector<py_range> loops;  // find_evaluation_loop()
+  EvaluationLoop loop;
 };
 
 // Nothing: the file defines no Python runtime.  Errc::unsupported, ::not_found, ::malformed: it

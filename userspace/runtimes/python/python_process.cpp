@@ -100,10 +100,14 @@ PythonTarget make_python_target(const PythonFile& file, std::uint64_t load_bias)
   process.interpreters_address = file.interpreters + load_bias;
   process.current_address = file.current == 0 ? 0 : file.current + load_bias;
   process.code_type = file.code_type == 0 ? 0 : file.code_type + load_bias;
-  process.loop_count =
-      static_cast<std::uint32_t>(std::min<std::size_t>(file.loops.size(), PY_MAX_LOOPS));
-  for (std::size_t i = 0; i < process.loop_count; ++i) {
-    process.loops[i] = {file.loops[i].start + load_bias, file.loops[i].end + load_bias};
+  const auto loaded = [load_bias](const py_range& range) {
+    return py_range{range.start + load_bias, range.end + load_bias};
+  };
+  for (const py_range& part : file.loop.parts) {
+    process.loops[process.loop_count++] = loaded(part);  // at most PY_MAX_LOOPS
+  }
+  if (file.loop.entry.end != 0) {
+    process.entry = loaded(file.loop.entry);
   }
   return target;
 }
