@@ -12,8 +12,9 @@
  * py_open() makes [address, address + size) of the process ready for py_word() on that window and
  * returns 0, or non-zero when it cannot; size is at most PY_OBJECT_BYTES and a multiple of 8.  A
  * window may keep more than it was asked for: frames lie side by side.  py_word() gives the aligned
- * word at that multiple of 8 from the opened address.  py_read() reads one aligned word from
- * anywhere.  Two windows, so that the object that a frame names does not push out the next frame.
+ * word at that multiple of 8 from the opened address.  py_read() reads one word from anywhere,
+ *aligned or not.  Two windows, so that the object that a frame names does not push out the next
+ *frame.
  *
  * One native frame of the evaluation loop, `frame` being where the walk stands:
  *
@@ -284,15 +285,12 @@ static inline int py_is_name(const struct py_layout *layout, __u64 string, __u64
 			     __u64 length)
 {
 	struct py_text text;
-	__u64 word, from;
+	__u64 word;
 
 	if (py_read_text(layout, string, &text) || text.width != 1 || text.length != length)
 		return 0;
-	/* 36 bytes into an object of 2.7: not aligned. */
-	from = text.data & ~7ULL;
-	if (py_read(from, &word))
+	if (py_read(text.data, &word))
 		return 0;
-	word >>= (text.data & 7) * 8;
 	return (word & ((1ULL << length * 8) - 1)) == characters;
 }
 
@@ -300,6 +298,32 @@ static inline int py_is_name(const struct py_layout *layout, __u64 string, __u64
 #define PY_NAME_CLS 0x736c63ULL	   /* "cls" */
 
 enum { PY_TYPE_SUBCLASS_BIT = 31 }; /* Py_TPFLAGS_TYPE_SUBCLASS: instances are types */
+
+/* Classes of 2.7 that do not inherit from object (Include/classobject.h): two types for all. */
+#define PY_TYPE_INSTANCE 0x65636e6174736e69ULL /* "instance" */
+#define PY_TYPE_CLASSOBJ 0x6a626f7373616c63ULL /* "classobj" */
+
+enum {
+	PY_INSTANCE_CLASS = 16, /* PyInstanceObject.in_class */
+	PY_CLASSOBJ_NAME = 32,	/* PyClassObject.cl_name */
+};
+
+static inline __u64 py_find_old_class(const struct py_layout *layout, __u64 object, __u64 type_name,
+				      int is_self)
+{
+	__u64 name;
+
+	if (is_self) {
+		if (type_name != PY_TYPE_INSTANCE || py_read(object + PY_INSTANCE_CLASS, &object) ||
+		    !py_is_address(object))
+			return 0;
+	} else if (type_name != PY_TYPE_CLASSOBJ) {
+		return 0;
+	}
+	if (py_read(object + PY_CLASSOBJ_NAME, &name) || !py_is_address(name))
+		return 0;
+	return name + layout->string_data;
+}
 
 /* The first argument, also when it was moved to a cell because an inner function uses it. */
 static inline __u64 py_first_argument(const struct py_layout *layout, __u64 frame, __u64 code,
@@ -351,13 +375,19 @@ static inline __u64 py_find_class(const struct py_layout *layout, __u64 frame, _
 	if (!py_is_address(object) || py_read(object + layout->object_type, &type) ||
 	    !py_is_address(type))
 		return 0;
-	if (!is_self) {
-		if (py_read(type + layout->type_flags, &flags) ||
-		    !(flags >> PY_TYPE_SUBCLASS_BIT & 1))
-			return 0;
-		type = object;
+	if (py_read(type + layout->type_name, &text))
+		return 0;
+	if (layout->strings == PY_STRINGS_BYTES && !py_read(text, &flags)) {
+		name = py_find_old_class(layout, object, flags, is_self);
+		if (name)
+			return name;
 	}
-	return py_read(type + layout->type_name, &text) ? 0 : text;
+	if (is_self)
+		return text;
+	if (py_read(type + layout->type_flags, &flags) || !(flags >> PY_TYPE_SUBCLASS_BIT & 1) ||
+	    py_read(object + layout->type_name, &text))
+		return 0;
+	return text;
 }
 
 #endif

@@ -64,6 +64,19 @@ def case_closure():
     Shape().captured()  # at case_closure
 
 
+class Old:  # of 2.7 without object below
+    def method(self):
+        return wait()  # at Old.method
+
+    @classmethod
+    def make(cls):
+        return cls().method()  # at Old.make
+
+
+def case_old_style():
+    Old.make()  # at case_old_style
+
+
 def count_down(n):
     while n > 0:
         if n == 1:

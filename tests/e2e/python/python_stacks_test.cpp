@@ -217,6 +217,11 @@ TEST_P(PythonStacks, shows_the_class_of_a_method_whose_self_an_inner_function_us
                 at("Shape.captured", "Shape.captured"), at("case_closure", "case_closure")});
 }
 
+TEST_P(PythonStacks, shows_the_class_of_a_method_of_an_old_style_class) {
+  expect_stack("old_style", {at("wait", "wait"), at("Old.method", "Old.method"),
+                             at("Old.make", "Old.make"), at("case_old_style", "case_old_style")});
+}
+
 TEST_P(PythonStacks, shows_generators_below_their_consumer) {
   expect_stack("generator", {at("wait", "wait"), at("count_down", "count_down"),
                              at("pass_on", "pass_on"), at("case_generator", "case_generator")});
