@@ -26,6 +26,13 @@
  *
  * and native frames go on at PY_ENTRY and PY_SHIM; the next evaluation loop on the native stack
  * goes on with `frame`.
+ *
+ * In its first and last instructions an evaluation has no frame in the list, and would take those
+ * of the evaluation that called it.  From 3.12 on a shim tells whose it is: it lies in the native
+ * frame of its evaluation, between that frame's sp and its CFA.  (From 3.15 on a last one lies in
+ *the thread state, below all.)  In 3.11 and 3.12 the thread state leads to a cframe there that is
+ *not filled yet for eight instructions: the innermost frame may be unreadable then, or one that was
+ *there before.
  */
 #ifndef WAGGLE_LIB_PYTHON_STEP_H
 #define WAGGLE_LIB_PYTHON_STEP_H

@@ -159,6 +159,18 @@ def case_spin():
     spin()
 
 
+def nothing(item):
+    return item
+
+
+def case_spin_calls():
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while True:
+        nothing(1)
+        sorted([2, 1], key=nothing)
+
+
 def case_spin_callback():
     sorted([2, 1], key=lambda item: recurse(3, lambda: sorted([1], key=lambda item: spin())))
 

@@ -100,14 +100,17 @@ Result<std::vector<PythonCall>> read_calls(const py_layout& layout, std::uint64_
       return wrong("an unreadable frame", frame);
     }
     if (outcome == PY_SHIM) {
-      if (!calls.empty()) {
+      // From 3.15 on one more lies below the outermost, in the thread state.
+      if (!calls.empty() && !calls.back().is_entry) {
         calls.back().is_entry = true;
+        calls.back().shim = frame;
       }
     } else {
       calls.push_back({.code = found.code,
                        .frame = frame,
                        .position = py_position(&layout, found.code, &found),
-                       .is_entry = outcome == PY_ENTRY});
+                       .is_entry = outcome == PY_ENTRY,
+                       .shim = 0});
     }
     frame = found.next;
   }

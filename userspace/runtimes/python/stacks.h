@@ -27,6 +27,7 @@ struct PythonCall {
   std::uint64_t frame;    // address
   std::int64_t position;  // in bytes; -1: before the first instruction
   bool is_entry;          // the frames above run in another evaluation of the C stack
+  std::uint64_t shim;     // of an entry, from 3.12 on: its shim's address; else 0
 };
 
 struct PythonThread {
