@@ -23,19 +23,14 @@
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/vdso.h"
 
-namespace waggle {
-// Whose stack is read.
-inline pid_t& live_stack_owner() {
-  static pid_t owner = 0;
-  return owner;
-}
-}  // namespace waggle
+struct unw_memory {
+  pid_t owner;
+};
 
-static inline int unw_read_stack(__u64 address, __u64 pair[2]) {
-  const iovec local = {pair, 2 * sizeof(__u64)};
-  const iovec remote = {reinterpret_cast<void*>(address), 2 * sizeof(__u64)};
-  const ssize_t size = ::process_vm_readv(waggle::live_stack_owner(), &local, 1, &remote, 1, 0);
-  return size == 2 * sizeof(__u64) ? 0 : -1;
+static inline int unw_read_word(unw_memory* memory, __u64 address, __u64* value) {
+  const iovec local = {value, sizeof(*value)};
+  const iovec remote = {reinterpret_cast<void*>(address), sizeof(*value)};
+  return ::process_vm_readv(memory->owner, &local, 1, &remote, 1, 0) == sizeof(*value) ? 0 : -1;
 }
 
 namespace waggle {

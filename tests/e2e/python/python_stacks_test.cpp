@@ -385,10 +385,10 @@ struct Evaluation {
 };
 
 // Innermost first; nothing when the stack could not be walked to its end.
-std::optional<std::vector<Evaluation>> find_evaluations(LiveTables& tables,
-                                                        const py_process& process,
+std::optional<std::vector<Evaluation>> find_evaluations(LiveTables& tables, const Running& running,
                                                         const user_regs_struct& start) {
   constexpr int kMaxFrames = 200;
+  unw_memory memory = {running.pid()};
   unw_registers regs = {start.rip, start.rsp, start.rbp};
   std::vector<Evaluation> found;
   bool is_return_address = false;
@@ -399,11 +399,11 @@ std::optional<std::vector<Evaluation>> find_evaluations(LiveTables& tables,
     if (turn > 0 && rule.cfa == UNW_CFA_OTHER) {
       return std::nullopt;
     }
-    const unw_outcome outcome = unw_step_rule(&regs, &rule, 0);
+    const unw_outcome outcome = unw_step_rule(&memory, &regs, &rule, 0);
     if (outcome != UNW_STEPPED) {
       return outcome == UNW_COMPLETE ? std::optional(found) : std::nullopt;
     }
-    if (is_in_loop(process, pc)) {
+    if (is_in_loop(running.target().process, pc)) {
       found.push_back({sp, regs.sp});
     }
     is_return_address = rule.is_signal_frame == 0;
@@ -450,7 +450,6 @@ void compare(const std::vector<Evaluation>& evaluations, const std::vector<Pytho
 }
 
 void look_at(const Running& running, Looks& looks) {
-  live_stack_owner() = running.pid();
   LiveTables tables;
   tables.read_maps(running.pid());
   (void)running.threads();  // until it has said that it is ready, for which it gives the GIL up
@@ -467,7 +466,7 @@ void look_at(const Running& running, Looks& looks) {
       }
       ASSERT_EQ(threads->size(), 1U);
       looks.attached += threads->front().is_attached ? 1 : 0;
-      if (const auto evaluations = find_evaluations(tables, target.process, regs)) {
+      if (const auto evaluations = find_evaluations(tables, running, regs)) {
         compare(*evaluations, entries_of(threads->front()), looks);
       }
     }));

@@ -31,18 +31,20 @@ bool is_there(std::uint64_t address, std::uint64_t size) {
 
 }  // namespace
 
-static inline int py_open(__u32 window, __u64 address, __u32 size) {
+struct py_memory {};
+
+static inline int py_open(py_memory*, __u32 window, __u64 address, __u32 size) {
   EXPECT_LE(size, static_cast<__u32>(PY_OBJECT_BYTES));
   opened.at(window) = address;
   return is_there(address, size) ? 0 : -1;
 }
 
-static inline __u64 py_word(__u32 window, __u32 offset) {
+static inline __u64 py_word(py_memory*, __u32 window, __u32 offset) {
   EXPECT_EQ(offset % sizeof(__u64), 0U);
   return memory().at(opened.at(window) + offset);
 }
 
-static inline int py_read(__u64 address, __u64* word) {
+static inline int py_read(py_memory*, __u64 address, __u64* word) {
   if (address % sizeof(__u64) != 0 || !is_there(address, sizeof(__u64))) {
     return -1;
   }
@@ -112,7 +114,7 @@ class PythonStep : public ::testing::Test {
   }
   py_outcome step(py_form form, std::uint64_t frame) {
     const py_layout layout = layout_of(form);
-    return py_step(&layout, frame, &found_);
+    return py_step(nullptr, &layout, frame, &found_);
   }
 
   py_frame found_{};
@@ -162,17 +164,17 @@ TEST_F(PythonStep, ends_at_no_frame_and_at_memory_that_cannot_be_read) {
 TEST_F(PythonStep, tells_where_the_bytecode_stands) {
   py_layout layout = layout_of(PY_FORM_OBJECTS);
   py_frame frame{.code = kCode, .instruction = 6, .next = 0, .bytecode = 0};
-  EXPECT_EQ(py_position(&layout, kCode, &frame), 6);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &frame), 6);
   layout.lasti_shift = 1;
-  EXPECT_EQ(py_position(&layout, kCode, &frame), 12);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &frame), 12);
   frame.instruction = 0xffffffff;
-  EXPECT_EQ(py_position(&layout, kCode, &frame), -1);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &frame), -1);
 
   layout = layout_of(PY_FORM_SHIM_FRAMES);
   frame.instruction = kCode + 40 + 8;
-  EXPECT_EQ(py_position(&layout, kCode, &frame), 8);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &frame), 8);
   frame.instruction = kCode + 38;  // before the first
-  EXPECT_EQ(py_position(&layout, kCode, &frame), -1);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &frame), -1);
 }
 
 TEST_F(PythonStep, tells_it_in_the_copy_of_the_bytecode_that_runs) {
@@ -184,24 +186,24 @@ TEST_F(PythonStep, tells_it_in_the_copy_of_the_bytecode_that_runs) {
   put(kCode + 48, {kCopies});
   put(kCopies, {3, kCode + 40, kCopy, kCopy + 0x100});
   put(kFrame, {kCaller, kCode, kCopy + 10, std::uint64_t{1} << 32});
-  ASSERT_EQ(py_step(&layout, kFrame, &found_), PY_CALL);
+  ASSERT_EQ(py_step(nullptr, &layout, kFrame, &found_), PY_CALL);
   EXPECT_EQ(found_.bytecode, 1U);
-  EXPECT_EQ(py_position(&layout, kCode, &found_), 10);
+  EXPECT_EQ(py_position(nullptr, &layout, kCode, &found_), 10);
 }
 
 TEST_F(PythonStep, finds_the_innermost_frame_by_way_of_a_cframe_or_without) {
   py_layout layout = layout_of(PY_FORM_SHIM_FRAMES);
   put(kThread + 32, {kFrame});
   __u64 frame = 0;
-  EXPECT_EQ(py_innermost_frame(&layout, kThread, &frame), 0);
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
   EXPECT_EQ(frame, kFrame);
   layout.cframe_current = 8;
-  EXPECT_NE(py_innermost_frame(&layout, kThread, &frame), 0);
+  EXPECT_NE(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
   put(kFrame + 8, {kCaller});
-  EXPECT_EQ(py_innermost_frame(&layout, kThread, &frame), 0);
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
   EXPECT_EQ(frame, kCaller);
   put(kThread + 32, {0});
-  EXPECT_EQ(py_innermost_frame(&layout, kThread, &frame), 0);
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
   EXPECT_EQ(frame, 0U);
 }
 
@@ -212,20 +214,20 @@ TEST_F(PythonStep, trusts_a_thread_state_only_while_it_is_in_the_list) {
   put(kThread, {0, 0, kInterpreter, 0x7777, kAttached});
   put(kInterpreter + 8, {kThread});
   py_thread thread{};
-  ASSERT_EQ(py_read_thread(&layout, kThread, &thread), 0);
+  ASSERT_EQ(py_read_thread(nullptr, &layout, kThread, &thread), 0);
   EXPECT_EQ(thread.id, 0x7777U);
   EXPECT_EQ(thread.is_attached, 1U);
-  EXPECT_TRUE(py_is_linked(&layout, kThread, &thread));
+  EXPECT_TRUE(py_is_linked(nullptr, &layout, kThread, &thread));
   put(kInterpreter + 8, {kBefore});  // another took its place
-  EXPECT_FALSE(py_is_linked(&layout, kThread, &thread));
+  EXPECT_FALSE(py_is_linked(nullptr, &layout, kThread, &thread));
 
   put(kThread, {kBefore, 0, kInterpreter, 0x7777, 0});
   put(kBefore + 8, {kThread});
-  ASSERT_EQ(py_read_thread(&layout, kThread, &thread), 0);
+  ASSERT_EQ(py_read_thread(nullptr, &layout, kThread, &thread), 0);
   EXPECT_EQ(thread.is_attached, 0U);
-  EXPECT_TRUE(py_is_linked(&layout, kThread, &thread));
+  EXPECT_TRUE(py_is_linked(nullptr, &layout, kThread, &thread));
   put(kBefore + 8, {0});
-  EXPECT_FALSE(py_is_linked(&layout, kThread, &thread));
+  EXPECT_FALSE(py_is_linked(nullptr, &layout, kThread, &thread));
 }
 
 TEST_F(PythonStep, knows_code_objects_at_one_address_apart) {
@@ -234,13 +236,13 @@ TEST_F(PythonStep, knows_code_objects_at_one_address_apart) {
   put(kCode, {kType, kString + 0x100, kString, std::uint64_t{12} << 32, std::uint64_t{7} << 32});
   put(kString, {1, 0xabc, 0, 0});
   py_code code{};
-  ASSERT_EQ(py_read_code(&layout, kCode, &code), 0);
+  ASSERT_EQ(py_read_code(nullptr, &layout, kCode, &code), 0);
   EXPECT_EQ(code.first_line, 12U);
   EXPECT_EQ(code.name, kString);
   EXPECT_EQ(code.filename, kString + 0x100);
   EXPECT_EQ(code.unique, 7U);
   layout.code_version = PY_NONE;
-  ASSERT_EQ(py_read_code(&layout, kCode, &code), 0);
+  ASSERT_EQ(py_read_code(nullptr, &layout, kCode, &code), 0);
   EXPECT_EQ(code.unique, 0xabcU);  // the name's hash
 
   py_process process{};
@@ -258,7 +260,7 @@ TEST_F(PythonStep, reads_strings_of_each_width) {
         kind << 2 | (is_compact ? 1U << 5 : 0U) | (is_ascii ? 1U << 6 : 0U) | 1U;
     put(kString, {5, 0, state});
     py_text text{};
-    return py_read_text(&layout, kString, &text) == 0 ? std::optional(text) : std::nullopt;
+    return py_read_text(nullptr, &layout, kString, &text) == 0 ? std::optional(text) : std::nullopt;
   };
   EXPECT_EQ(read(1, true, true)->data, kString + 24);
   EXPECT_EQ(read(1, true, false)->data, kString + 40);

@@ -49,7 +49,8 @@ struct Walk {
   std::uint64_t lacks_register_at = 0;
 };
 
-Walk walk(LiveTables& tables, const user_regs_struct& start) {
+Walk walk(LiveTables& tables, pid_t pid, const user_regs_struct& start) {
+  unw_memory memory = {pid};
   Walk walk;
   unw_registers regs = {start.rip, start.rsp, start.rbp};
   bool is_return_address = false;
@@ -57,7 +58,7 @@ Walk walk(LiveTables& tables, const user_regs_struct& start) {
     const auto rule = tables.find_rule(regs.ip - (is_return_address ? 1 : 0));
     const unw_rule found = rule.value_or(unw_rule{});
     const std::uint64_t other = turn == 0 ? register_of(start, found.other_register) : 0;
-    walk.outcome = unw_step_rule(&regs, &found, other);
+    walk.outcome = unw_step_rule(&memory, &regs, &found, other);
     walk.lacks_register_at = turn != 0 && found.cfa == UNW_CFA_OTHER ? regs.ip : 0;
     if (walk.outcome != UNW_STEPPED) {
       return walk;
@@ -98,7 +99,6 @@ class Tracee {
       ::execve(path.c_str(), arguments, environment);
       ::_exit(127);
     }
-    live_stack_owner() = pid_;
     int status = 0;
     is_traced_ = ::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status);
   }
@@ -161,7 +161,7 @@ class LiveWalk {
 
   Outcome run() {
     run_to_main();
-    const Walk first = walk(tables_, tracee_.registers());
+    const Walk first = walk(tables_, tracee_.pid(), tracee_.registers());
     EXPECT_EQ(first.outcome, UNW_COMPLETE);
     EXPECT_FALSE(first.callers.empty());
     if (first.callers.empty()) {
@@ -224,7 +224,7 @@ class LiveWalk {
 
   void check() {
     const user_regs_struct regs = tracee_.registers();
-    const Walk found = walk(tables_, regs);
+    const Walk found = walk(tables_, tracee_.pid(), regs);
     const std::vector<std::uint64_t> expected(calls_.rbegin(), calls_.rend());
     ++outcome_.instructions;
     outcome_.deepest = std::max(outcome_.deepest, expected.size());
