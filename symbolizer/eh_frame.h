@@ -49,6 +49,15 @@ class CallFrameInfo {
   // Bytes of the sections, inflated.
   [[nodiscard]] std::size_t section_bytes() const;
   [[nodiscard]] std::size_t function_count() const { return functions_.size(); }
+  // Calls f(start, end) for each function but stubs, in order of address, without overlaps.
+  template <class F>
+  void for_each_function(F&& f) const {
+    for (const Function& function : functions_) {
+      if (function.section != kStubs) {
+        f(function.entry.start, function.end);
+      }
+    }
+  }
   // FDEs without rows of their own: broken ones, and those outside of the file's code.
   [[nodiscard]] std::uint64_t malformed_count() const { return malformed_count_; }
   [[nodiscard]] std::uint64_t outside_count() const { return outside_count_; }

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "symbolizer/dynamic_symbols.h"
+#include "symbolizer/elf_symbols.h"
 #include "symbolizer/plt_stubs.h"
 #include "symbolizer/xz.h"
 
@@ -24,10 +24,6 @@ namespace waggle {
 
 namespace {
 
-// 48 MiB of records.  The Rust compiler, one library, has 92,685 functions.
-constexpr std::size_t kMaxSymbols = 2 << 20;
-// Names of one table; also of all names together, which may overlap in a hostile file.
-constexpr std::size_t kMaxStringBytes = 128 << 20;
 // Longer names are cut: some templates mangle to tens of kilobytes, which nobody reads.
 constexpr std::size_t kMaxNameBytes = 16 << 10;
 // Packed and unpacked; those of a distribution's largest libraries are some megabytes.
@@ -141,7 +137,7 @@ Result<> Collector::add(const ElfFile& file, Bytes symbols, Bytes strings) {
     const auto* text = reinterpret_cast<const char*>(rest.data());
     std::string_view name(text, ::strnlen(text, std::min(rest.size(), kMaxNameBytes)));
     name_bytes_ += name.size() + 1;
-    if (name_bytes_ > kMaxStringBytes) {
+    if (name_bytes_ > kMaxSymbolNamesBytes) {
       return fail(Errc::exhausted, "symbol names that overlap");
     }
     name = without_version(name);
@@ -203,30 +199,6 @@ std::vector<FunctionSymbol> settle_sizes(std::vector<Candidate>& candidates) {
   return functions;
 }
 
-struct RawTable {
-  std::vector<std::byte> symbols;
-  std::vector<std::byte> strings;
-};
-
-Result<RawTable> read_table(const ElfFile& file, std::uint32_t type) {
-  const auto& sections = file.sections();
-  const auto found = std::ranges::find(sections, type, &ElfSection::type);
-  if (found == sections.end()) {
-    if (type != SHT_DYNSYM || !sections.empty()) {
-      return RawTable{};
-    }
-    DynamicSymbols dynamic = TRY(read_dynamic_symbols(file, kMaxSymbols, kMaxStringBytes));
-    return RawTable{std::move(dynamic.symbols), std::move(dynamic.strings)};
-  }
-  if (found->link >= sections.size() || sections[found->link].type != SHT_STRTAB) {
-    return fail(Errc::malformed, fmt::format("{} has no string table", found->name));
-  }
-  RawTable table;
-  table.symbols = TRY(file.read_section(*found, kMaxSymbols * sizeof(Elf64_Sym)));
-  table.strings = TRY(file.read_section(sections[found->link], kMaxStringBytes));
-  return table;
-}
-
 // The file in .gnu_debugdata, which has the .symtab that was stripped; nothing without one.
 Result<std::optional<ElfFile>> read_mini_debug_info(const ElfFile& file) {
   const ElfSection* section = file.find_section(".gnu_debugdata");
@@ -244,7 +216,7 @@ class TableReader {
   explicit TableReader(std::optional<Error>* problem) : problem_(problem) {}
 
   void read(const ElfFile& file, std::uint32_t type) {
-    Result<RawTable> table = read_table(file, type);
+    Result<RawSymbols> table = read_raw_symbols(file, type);
     Result<> added;
     if (table) {
       tables_.push_back(*std::move(table));
@@ -280,7 +252,7 @@ class TableReader {
 
  private:
   std::optional<Error>* problem_;
-  std::vector<RawTable> tables_;
+  std::vector<RawSymbols> tables_;
   std::vector<PltStub> stubs_;
   Collector collector_;
 };

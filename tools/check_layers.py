@@ -28,7 +28,9 @@ MAY_INCLUDE = {
     "userspace/remote": {"userspace/profile", "base"},
     "userspace/samplers": {"userspace/attach", "userspace/process", "userspace/profile",
                            "base", "skel"} | ABI,
-    "userspace/runtimes": {"userspace/attach", "userspace/process", "symbolizer", "base"} | ABI,
+    # python_step.h is pure: the walk that the kernel side does, over process_vm_readv(2).
+    "userspace/runtimes": {"userspace/attach", "userspace/process", "symbolizer", "base",
+                           "bpf/lib"} | ABI,
     "userspace/select": {"userspace/attach", "userspace/process", "symbolizer", "base"} | ABI,
     "userspace/tools": {"userspace/profile", "userspace/process", "base"},
     "userspace/health": {"base"} | ABI,

@@ -15,6 +15,7 @@ enum frame_kind {
 	FRAME_USER =
 		0x0, /* address in the process; return addresses minus one, so inside the call */
 	FRAME_NATIVE = 0x1, /* executable (20 bits), offset in its file (40 bits) */
+	FRAME_PYTHON = 0x2, /* code object's id (36 bits), position in its bytecode (24 bits) */
 	FRAME_MARKER = 0xe, /* enum marker (bpf/abi/markers.h) */
 	FRAME_KERNEL =
 		0xf, /* kernel address as bpf_get_stack() gives it: return addresses as they are */
@@ -58,6 +59,33 @@ static inline __u64 frame_executable(__u64 frame)
 static inline __u64 frame_offset(__u64 frame)
 {
 	return frame & ((1ULL << FRAME_OFFSET_BITS) - 1);
+}
+
+enum {
+	FRAME_POSITION_BITS = 24,
+	FRAME_MAX_POSITION = (1 << FRAME_POSITION_BITS) - 1,
+};
+
+/*
+ * The id is one that the kernel side gave to the code object's content; it stands for the same
+ * names for the length of a recording.  position: py_position() + 1, no more than
+ * FRAME_MAX_POSITION; 0 where lines are not wanted or the first instruction was not reached.
+ */
+static inline __u64 frame_make_python(__u64 code_id, __u64 position)
+{
+	if (position > FRAME_MAX_POSITION)
+		position = FRAME_MAX_POSITION;
+	return frame_make(FRAME_PYTHON, code_id << FRAME_POSITION_BITS | position);
+}
+
+static inline __u64 frame_code_id(__u64 frame)
+{
+	return frame_payload(frame) >> FRAME_POSITION_BITS;
+}
+
+static inline __u64 frame_position(__u64 frame)
+{
+	return frame & FRAME_MAX_POSITION;
 }
 
 #endif

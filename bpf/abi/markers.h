@@ -27,7 +27,15 @@
 	X(lost_stack, "[lost stack]", "samples whose count is known and whose frames are not")     \
 	X(lost_kernel_stack, "[lost kernel stack]", "the kernel gave no stack of its own")         \
 	X(exec, "[exec]",                                                                          \
-	  "the process was between two programs, in execve(2): it had no user stack")
+	  "the process was between two programs, in execve(2): it had no user stack")              \
+	X(python_unknown_version, "[python: unknown version]",                                     \
+	  "this build of Python is not known, and could not be proven on the live process: its "   \
+	  "functions are missing")                                                                 \
+	X(python_no_thread_state, "[python: no thread state]",                                     \
+	  "the interpreter has no state for this thread, or more than one and none that is in "    \
+	  "use: its functions are missing")                                                        \
+	X(python_unreadable_memory, "[python: unreadable memory]",                                 \
+	  "the interpreter's frames could not be read from here on")
 
 enum marker {
 #define X(name, text, meaning) MARKER_##name,

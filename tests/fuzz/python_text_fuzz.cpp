@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a string of each width, as a binary's data with versions in it, and as
+// _Py_DebugOffsets.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "userspace/runtimes/python/layout.h"
+#include "userspace/runtimes/python/python_file.h"
+#include "userspace/runtimes/python/text.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using waggle::PythonCharacters;
+  const auto bytes = std::as_bytes(std::span(data, size));
+  for (const auto characters : {PythonCharacters::bytes, PythonCharacters::latin1,
+                                PythonCharacters::ucs2, PythonCharacters::ucs4}) {
+    const std::string text = waggle::decode_python_text(bytes, characters);
+    CHECK(waggle::printable(text) == text);
+  }
+  waggle::VersionTexts texts;
+  texts.add(bytes);
+  const auto version = texts.best();
+  CHECK(!version || waggle::find_python_layout(*version) != nullptr);
+  const auto layout = waggle::read_debug_offsets(bytes);
+  if (layout && *layout) {
+    const py_layout& fields = (*layout)->layout.fields;
+    CHECK(fields.frame_bytes <= waggle::kMaxPythonRead && fields.frame_mark < fields.frame_bytes);
+    CHECK(fields.code_bytes <= waggle::kMaxPythonRead && fields.code_qualname < fields.code_bytes &&
+          fields.code_version < fields.code_bytes);
+    CHECK(fields.thread_bytes <= waggle::kMaxPythonRead && fields.thread_id < fields.thread_bytes);
+  }
+  return 0;
+}

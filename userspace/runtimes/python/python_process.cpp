@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtimes/python/python_process.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "base/file.h"
+#include "userspace/process/proc_fs.h"
+
+namespace waggle {
+
+namespace {
+
+// A host has some hundred executable files; what is forgotten is read again.
+constexpr std::size_t kMaxEntries = 4096;
+constexpr std::size_t kMaxFilesOfProcess = 4096;
+
+struct MappedCode {
+  std::uint64_t start;
+  std::uint64_t end;
+  std::uint64_t file_offset;
+  std::string path;
+};
+
+// The first executable mapping of each file.
+Result<std::vector<MappedCode>> read_code(pid_t pid) {
+  std::vector<MappedCode> mapped;
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint64_t>> seen;
+  TRY(ProcFs().read_code(static_cast<std::uint32_t>(pid), [&](const MapsEntry& entry) {
+    if (entry.inode != 0 && mapped.size() < kMaxFilesOfProcess &&
+        seen.emplace(entry.device_major, entry.device_minor, entry.inode).second) {
+      mapped.push_back({entry.start, entry.end, entry.file_offset, std::string(entry.path)});
+    }
+  }));
+  return mapped;
+}
+
+// Nothing but a regular file is opened: a device can have effects, a pipe blocks.
+Result<UniqueFd> open_mapped(pid_t pid, const MappedCode& code) {
+  const std::string place = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, code.start, code.end);
+  const UniqueFd handle = TRY(open_file(place, O_PATH));
+  struct stat status{};
+  if (::fstat(handle.get(), &status) != 0) {
+    return fail_errno(place, errno);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::unsupported, place + ": not a regular file");
+  }
+  return open_file(fmt::format("/proc/self/fd/{}", handle.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+PythonFiles::Entry inspect(UniqueFd fd) {
+  PythonFiles::Entry entry;
+  auto file = ElfFile::open(std::move(fd));
+  if (!file) {
+    return entry;  // no ELF file has no Python
+  }
+  entry.segments = file->load_segments();
+  auto python = inspect_python_file(*file);
+  if (python) {
+    entry.python = *std::move(python);
+  } else {
+    entry.problem = std::move(python).error();
+  }
+  return entry;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const PythonFiles::Entry>> PythonFiles::get(UniqueFd fd) {
+  const FileIdentity identity = TRY(identify(fd.get()));
+  if (const auto found = entries_.find(identity); found != entries_.end()) {
+    return found->second;
+  }
+  if (entries_.size() >= kMaxEntries) {
+    entries_.clear();
+  }
+  auto entry = std::make_shared<const Entry>(inspect(std::move(fd)));
+  entries_.emplace(identity, entry);
+  return entry;
+}
+
+std::optional<std::uint64_t> load_bias(const std::vector<ElfSegment>& segments,
+                                       std::uint64_t mapping_start, std::uint64_t file_offset) {
+  const auto address = address_of_offset(segments, file_offset);
+  return address ? std::optional(mapping_start - *address) : std::nullopt;
+}
+
+PythonTarget make_python_target(const PythonFile& file, std::uint64_t load_bias) {
+  PythonTarget target{};
+  target.layout = file.layout.fields;
+  py_process& process = target.process;
+  process.interpreters_address = file.interpreters + load_bias;
+  process.current_address = file.current == 0 ? 0 : file.current + load_bias;
+  process.code_type = file.code_type == 0 ? 0 : file.code_type + load_bias;
+  const auto loaded = [load_bias](const py_range& range) {
+    return py_range{range.start + load_bias, range.end + load_bias};
+  };
+  for (const py_range& part : file.loop.parts) {
+    process.loops[process.loop_count++] = loaded(part);  // at most PY_MAX_LOOPS
+  }
+  if (file.loop.entry.end != 0) {
+    process.entry = loaded(file.loop.entry);
+  }
+  return target;
+}
+
+Result<std::vector<FoundPython>> find_python(pid_t pid, PythonFiles& files) {
+  std::vector<FoundPython> found;
+  std::optional<Error> problem;
+  for (const MappedCode& code : TRY(read_code(pid))) {
+    auto fd = open_mapped(pid, code);
+    if (!fd) {
+      continue;
+    }
+    const auto entry = files.get(*std::move(fd));
+    if (!entry) {
+      continue;
+    }
+    if ((*entry)->problem) {
+      problem =
+          Error{(*entry)->problem->code, fmt::format("{}: {}", code.path, (*entry)->problem->what)};
+    }
+    const auto bias = load_bias((*entry)->segments, code.start, code.file_offset);
+    if ((*entry)->python && bias) {
+      found.push_back(
+          {make_python_target(*(*entry)->python, *bias), (*entry)->python->is_guess, code.path});
+    }
+  }
+  if (found.empty() && problem) {
+    return std::unexpected(*std::move(problem));
+  }
+  return found;
+}
+
+}  // namespace waggle
