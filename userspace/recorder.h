@@ -88,6 +88,7 @@ class Recorder {
   Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables);
   std::vector<process_id> choose_running();
   void prepare_running();
+  void prepare_later();
   void wait_for_tables(std::chrono::steady_clock::time_point end);
   void hear_processes();
   void on_record(const ProcessRecord& record);
@@ -105,6 +106,8 @@ class Recorder {
   std::jthread room_;         // until start(): a wait that costs no time there
   bool prepares_running_ = true;
   std::vector<process_thread> threads_before_;  // all, when programs were loaded
+  std::vector<process_id> later_;               // that ran at the start, the last one next
+  std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point end_;
 };
