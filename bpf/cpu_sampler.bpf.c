@@ -190,6 +190,7 @@ static __always_inline bool send_stack(struct unw_walk *w, struct cpu_stats *sta
 		stats->internal++;
 		return false;
 	}
+	w->stack.head.time_ns = bpf_ktime_get_ns();
 	size = sizeof(w->stack.head) + size * sizeof(u64);
 	if (bpf_ringbuf_output(ring, &w->stack, size, wakeup_flags(w, ring)) == 0) {
 		stats->new_stacks++;
@@ -291,7 +292,6 @@ int cpu_on_tick(struct bpf_perf_event_data *ctx)
 		__builtin_memcpy(key.comm, task.leader_comm, sizeof(key.comm));
 	}
 	w->stack.head.stack_id = w->hash;
-	w->stack.head.time_ns = bpf_ktime_get_ns();
 	w->stack.head.generation = generation;
 	if (generation & 1)
 		count_sample(&cpu_counts_1, &key, w, stats);

@@ -24,6 +24,13 @@ enum {
 	UNW_ROWS = 4, /* a power of two; an executable, libc and two more */
 };
 
+/* A copy of `size` bytes of the stack from `start` on: one read serves the next frames. */
+struct unw_memory {
+	__u64 start; /* a multiple of 8, as size is */
+	__u64 size;
+	__u64 words[UNW_WINDOW_WORDS];
+};
+
 /*
  * Rows found before, also by earlier walks on this CPU: good for as long as it is the same process
  * and its mappings have not changed since.  A search costs 100 ns and more.
@@ -44,12 +51,11 @@ struct unw_pc_entry {
 	__u64 pc;
 	__u64 epoch; /* of process_mappings; 0: a free entry */
 	__u64 frame;
-	__u32 rule;
-	__u32 pad_;
+	struct unw_rule rule; /* a copy: its map is one more line to fetch, cold at most samples */
 };
 
 enum {
-	UNW_PC_ENTRIES = 1024, /* 32,768 bytes, the most that a CPU's element can have */
+	UNW_PC_ENTRIES = 32768 / sizeof(struct unw_pc_entry), /* a CPU's element can have no more */
 };
 
 struct unw_pc_cache {
@@ -73,10 +79,7 @@ struct unw_walk {
 	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
 	__u64 asked_ns;	     /* when user space was last woken for such frames */
 	struct unw_row_cache cache;
-	/* A copy of the stack at [window_start, window_end): one read serves the next frames. */
-	__u64 window_start;
-	__u64 window_end;
-	__u64 window[UNW_WINDOW_WORDS];
+	struct unw_memory memory;
 	struct {
 		struct cpu_stack head;
 		__u64 frames[CPU_MAX_FRAMES + 1]; /* the +1 is never filled: see unw_push() */
@@ -119,40 +122,33 @@ static __always_inline bool unw_push(struct unw_walk *w, u64 frame)
 }
 
 /*
- * Fills the window from `address` on.  Never past the page of `address`: a read that faults on the
- * next page costs 0.5 to 0.8 us and brings nothing.
+ * Fills the window from `address` on and reads its first word.  Never past the page of `address`: a
+ * read that faults on the next page costs 0.5 to 0.8 us and brings nothing.
  */
-static __always_inline bool unw_fill_window(struct unw_walk *w, u64 address)
+static __noinline int unw_fill_window(struct unw_memory *window, u64 address, u64 *value)
 {
 	u64 size = UNW_PAGE_BYTES - (address & (UNW_PAGE_BYTES - 1));
 
+	if (address % UNW_WORD_BYTES != 0 || !unw_is_user_address(address))
+		return -1;
 	if (size > UNW_WINDOW_BYTES)
 		size = UNW_WINDOW_BYTES;
-	w->window_start = address;
-	w->window_end = address;
-	if (bpf_probe_read_user(w->window, size, (void *)address))
-		return false;
-	w->window_end = address + size;
-	return true;
+	window->start = address;
+	window->size = 0;
+	if (bpf_probe_read_user(window->words, size, (void *)address))
+		return -1;
+	window->size = size;
+	*value = window->words[0];
+	return 0;
 }
 
-static inline int unw_read_stack(__u64 address, __u64 pair[2])
+static inline int unw_read_word(struct unw_memory *memory, __u64 address, __u64 *value)
 {
-	struct unw_walk *w = unw_walk_of_this_cpu();
-	u64 at;
+	u64 offset = address - memory->start;
 
-	if (!w)
-		return -1;
-	if (address < w->window_start || address + 16 > w->window_end) {
-		if ((address & (UNW_PAGE_BYTES - 1)) > UNW_PAGE_BYTES - 16)
-			return bpf_probe_read_user(pair, 16,
-						   (void *)address); /* astride two pages */
-		if (!unw_fill_window(w, address))
-			return -1;
-	}
-	at = (address - w->window_start) / 8;
-	pair[0] = w->window[at & (UNW_WINDOW_WORDS - 1)];
-	pair[1] = w->window[(at + 1) & (UNW_WINDOW_WORDS - 1)];
+	if (offset >= memory->size || offset % UNW_WORD_BYTES != 0)
+		return unw_fill_window(memory, address, value);
+	*value = memory->words[offset / UNW_WORD_BYTES & (UNW_WINDOW_WORDS - 1)];
 	return 0;
 }
 
@@ -198,22 +194,25 @@ static __always_inline struct mapping_row *unw_find_row(struct unw_row_cache *ca
 static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_entry *entry, u64 pc)
 {
 	struct mapping_row *row = unw_find_row(&w->cache, pc);
+	u32 number = UNW_RULE_FRAME_POINTER;
+	struct unw_rule *rule;
 	u64 from_start;
 
-	if (!row) {
-		w->unknown_count++;
-		entry->epoch = 0;
-		entry->frame = pc;
-		entry->rule = UNW_RULE_FRAME_POINTER;
-		return;
-	}
-	from_start = pc - row->start;
 	entry->pc = pc;
-	entry->epoch = w->cache.epoch;
-	entry->frame = row->first_frame + from_start;
-	entry->rule = UNW_RULE_FRAME_POINTER;
-	if (row->table != UNW_NO_TABLE)
-		entry->rule = unw_find_rule(row->table, (u32)(row->first_key + from_start));
+	entry->epoch = 0;
+	entry->frame = pc;
+	if (row) {
+		from_start = pc - row->start;
+		entry->epoch = w->cache.epoch;
+		entry->frame = row->first_frame + from_start;
+		if (row->table != UNW_NO_TABLE)
+			number = unw_find_rule(row->table, (u32)(row->first_key + from_start));
+	} else {
+		w->unknown_count++;
+	}
+	rule = bpf_map_lookup_elem(&unw_rules, &number);
+	if (rule)
+		entry->rule = *rule;
 }
 
 static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
@@ -222,7 +221,7 @@ static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 	struct unw_pc_cache *cache = bpf_map_lookup_elem(&unw_pc_caches, &zero);
 	u64 hash = (pc ^ epoch << 32) * 0x9e3779b97f4a7c15ULL;
 
-	return cache ? &cache->entries[hash >> 54 & (UNW_PC_ENTRIES - 1)] : 0;
+	return cache ? &cache->entries[(hash >> 32) * UNW_PC_ENTRIES >> 32] : 0;
 }
 
 /* Records the frame in w->regs and goes on to its caller.  Non-zero ends the loop. */
@@ -230,8 +229,6 @@ __noinline int unwind_one_frame(void)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	struct unw_pc_entry *entry;
-	struct unw_rule *rule;
-	u32 outcome, number;
 	u64 pc;
 
 	if (!w)
@@ -245,21 +242,16 @@ __noinline int unwind_one_frame(void)
 		unw_find_place(w, entry, pc);
 	if (!unw_push(w, entry->frame))
 		return 1;
-	number = entry->rule;
-	rule = bpf_map_lookup_elem(&unw_rules, &number);
-	if (!rule)
-		return 1;
-	outcome = unw_step_rule(&w->regs, rule, 0);
-	w->outcome = outcome;
-	w->is_return = !rule->is_signal_frame;
-	return outcome != UNW_STEPPED;
+	w->outcome = unw_step_rule(&w->memory, &w->regs, &entry->rule, 0);
+	w->is_return = !entry->rule.is_signal_frame;
+	return w->outcome != UNW_STEPPED;
 }
 
 /* w->regs are those of the innermost user frame. */
 static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 {
-	w->window_start = 0;
-	w->window_end = 0;
+	w->memory.start = 0;
+	w->memory.size = 0;
 	w->is_return = 0;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
 	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES; turn++)

@@ -3,12 +3,12 @@
  * The pure core of the unwinder: from the registers of one frame to those of its caller, by a rule
  * of an unwind table or by frame pointer, and the search in a node of such a table.
  * No helper, no map: it compiles for BPF and natively (tests/unit/bpf).  The includer supplies
- * the memory:
+ * the memory, a type of its own and
  *
- *	int unw_read_stack(__u64 address, __u64 pair[2]);
+ *	int unw_read_word(struct unw_memory *memory, __u64 address, __u64 *value);
  *
- * which reads two words of the process' stack and returns 0, or non-zero when it cannot.  The
- * address is a multiple of 8.
+ * which reads a word of the process' stack and returns 0, or non-zero when it cannot: also for an
+ * address that is no multiple of 8 or not of user space.
  *
  * One frame, key = address in its file minus the table's lowest address (32 bits):
  *
@@ -18,7 +18,7 @@
  *		branch = node[number].branches[unw_search_branches(node[number].branches, key)]
  *		number = branch.child, first_key = branch.first_key
  *	row = node[number].rows[unw_search_rows(node[number].rows, key - first_key)]
- *	unw_step_rule(&regs, &rules[row.rule], other)
+ *	unw_step_rule(memory, &regs, &rules[row.rule], other)
  *	is_return_address = !rules[row.rule].is_signal_frame
  *
  * The innermost frame's ip is no return address.
@@ -46,7 +46,9 @@ enum unw_outcome {
 	UNW_TOO_DEEP,	/* the buffer is full */
 };
 
-static inline int unw_read_stack(__u64 address, __u64 pair[2]);
+struct unw_memory;
+
+static inline int unw_read_word(struct unw_memory *memory, __u64 address, __u64 *value);
 
 enum {
 	UNW_LOWEST_CODE = 0x1000,   /* vm.mmap_min_addr at the least: nothing is mapped below */
@@ -66,44 +68,30 @@ static inline int unw_is_user_address(__u64 address)
  * fp = 0 (System V AMD64 ABI 3.4.1) or ends with a return address of 0 (clone(2) in libc).
  * Frames lie upwards, so a pointer that does not is some other value in the register.
  */
-static inline enum unw_outcome unw_step_frame_pointer(struct unw_registers *regs)
+static inline enum unw_outcome unw_step_frame_pointer(struct unw_memory *memory,
+						      struct unw_registers *regs)
 {
-	__u64 pair[2];
+	__u64 fp, ip;
 
 	if (regs->fp == 0)
 		return UNW_COMPLETE;
-	if (regs->fp < regs->sp || regs->fp % sizeof(__u64) != 0 || !unw_is_user_address(regs->fp))
+	if (regs->fp < regs->sp || regs->fp % UNW_WORD_BYTES != 0 || !unw_is_user_address(regs->fp))
 		return UNW_NO_INFO;
-	if (unw_read_stack(regs->fp, pair))
+	if (unw_read_word(memory, regs->fp, &fp) ||
+	    unw_read_word(memory, regs->fp + UNW_WORD_BYTES, &ip))
 		return UNW_UNREADABLE;
-	if (pair[1] == 0)
+	if (ip == 0)
 		return UNW_COMPLETE;
-	if (!unw_is_user_address(pair[1]))
+	if (!unw_is_user_address(ip))
 		return UNW_NO_INFO;
-	regs->sp = regs->fp + sizeof(pair);
-	regs->fp = pair[0];
-	regs->ip = pair[1];
+	regs->sp = regs->fp + 2 * UNW_WORD_BYTES;
+	regs->fp = fp;
+	regs->ip = ip;
 	return UNW_STEPPED;
 }
 
-/* One word.  The last word of a stack has none behind it: then it is the second of a pair. */
-static inline int unw_read_word(__u64 address, __u64 *value)
-{
-	__u64 pair[2];
-
-	if (address % UNW_WORD_BYTES != 0 || !unw_is_user_address(address))
-		return -1;
-	if (!unw_read_stack(address, pair)) {
-		*value = pair[0];
-		return 0;
-	}
-	if (unw_read_stack(address - UNW_WORD_BYTES, pair))
-		return -1;
-	*value = pair[1];
-	return 0;
-}
-
-static inline enum unw_outcome unw_find_cfa(const struct unw_registers *regs,
+static inline enum unw_outcome unw_find_cfa(struct unw_memory *memory,
+					    const struct unw_registers *regs,
 					    const struct unw_rule *rule, __u64 other, __u64 *cfa)
 {
 	__u64 offset = rule->cfa_offset; /* negative ones wrap around, here and below */
@@ -138,7 +126,7 @@ static inline enum unw_outcome unw_find_cfa(const struct unw_registers *regs,
 	default:
 		return UNW_NO_INFO;
 	}
-	if (unw_read_word(base + offset, cfa))
+	if (unw_read_word(memory, base + offset, cfa))
 		return UNW_UNREADABLE;
 	*cfa += addend;
 	return UNW_STEPPED;
@@ -150,15 +138,16 @@ static inline int unw_is_caller_sp(const struct unw_registers *regs, const struc
 {
 	if (!unw_is_user_address(cfa))
 		return 0;
+	if (cfa > regs->sp)
+		return 1;
 	if (rule->is_signal_frame)
 		return 1; /* the handler may have a stack of its own, which lies anywhere */
-	if (rule->ra == UNW_SAVED_OTHER)
-		return cfa >= regs->sp; /* a return address that is not on the stack */
-	return cfa > regs->sp;
+	return cfa == regs->sp &&
+	       rule->ra == UNW_SAVED_OTHER; /* a return address that is not on the stack */
 }
 
-static inline int unw_find_fp(const struct unw_registers *regs, const struct unw_rule *rule,
-			      __u64 cfa, __u64 other, __u64 *fp)
+static inline int unw_find_fp(struct unw_memory *memory, const struct unw_registers *regs,
+			      const struct unw_rule *rule, __u64 cfa, __u64 other, __u64 *fp)
 {
 	__u64 offset = rule->fp_offset;
 
@@ -167,9 +156,9 @@ static inline int unw_find_fp(const struct unw_registers *regs, const struct unw
 		*fp = regs->fp;
 		return 0;
 	case UNW_SAVED_CFA:
-		return unw_read_word(cfa + offset, fp);
+		return unw_read_word(memory, cfa + offset, fp);
 	case UNW_SAVED_SP:
-		return unw_read_word(regs->sp + offset, fp);
+		return unw_read_word(memory, regs->sp + offset, fp);
 	case UNW_SAVED_FP:
 		offset += regs->fp;
 		/*
@@ -177,7 +166,7 @@ static inline int unw_find_fp(const struct unw_registers *regs, const struct unw
 		 * fp is the caller's once it has been popped, and no slot of this frame.
 		 */
 		if (offset >= regs->sp && offset < cfa)
-			return unw_read_word(offset, fp);
+			return unw_read_word(memory, offset, fp);
 		*fp = regs->fp;
 		return 0;
 	case UNW_SAVED_OTHER:
@@ -192,7 +181,8 @@ static inline int unw_find_fp(const struct unw_registers *regs, const struct unw
 	return 0;
 }
 
-static inline enum unw_outcome unw_find_ip(const struct unw_registers *regs,
+static inline enum unw_outcome unw_find_ip(struct unw_memory *memory,
+					   const struct unw_registers *regs,
 					   const struct unw_rule *rule, __u64 cfa, __u64 other,
 					   __u64 *ip)
 {
@@ -203,7 +193,7 @@ static inline enum unw_outcome unw_find_ip(const struct unw_registers *regs,
 		*ip = other;
 		return other ? UNW_STEPPED : UNW_NO_INFO;
 	}
-	if (unw_read_word(base + offset, ip))
+	if (unw_read_word(memory, base + offset, ip))
 		return UNW_UNREADABLE;
 	return UNW_STEPPED;
 }
@@ -213,25 +203,25 @@ static inline enum unw_outcome unw_find_ip(const struct unw_registers *regs,
  * known: everywhere but in the innermost frame.  Where the rule says so, by frame pointer.
  * The registers are changed by UNW_STEPPED alone.
  */
-static inline enum unw_outcome unw_step_rule(struct unw_registers *regs,
+static inline enum unw_outcome unw_step_rule(struct unw_memory *memory, struct unw_registers *regs,
 					     const struct unw_rule *rule, __u64 other)
 {
 	enum unw_outcome outcome;
 	__u64 cfa, fp, ip;
 
 	if (rule->cfa == UNW_CFA_FRAME_POINTER || rule->cfa == UNW_CFA_UNSUPPORTED)
-		return unw_step_frame_pointer(regs);
+		return unw_step_frame_pointer(memory, regs);
 	if (rule->cfa == UNW_CFA_END)
 		return UNW_COMPLETE;
-	outcome = unw_find_cfa(regs, rule, other, &cfa);
+	outcome = unw_find_cfa(memory, regs, rule, other, &cfa);
 	if (outcome != UNW_STEPPED)
 		return outcome;
 	if (!unw_is_caller_sp(regs, rule, cfa))
 		return UNW_NO_INFO;
 	/* The frame pointer first: it lies below, and a window of the stack is filled upwards. */
-	if (unw_find_fp(regs, rule, cfa, other, &fp))
+	if (unw_find_fp(memory, regs, rule, cfa, other, &fp))
 		return UNW_UNREADABLE;
-	outcome = unw_find_ip(regs, rule, cfa, other, &ip);
+	outcome = unw_find_ip(memory, regs, rule, cfa, other, &ip);
 	if (outcome != UNW_STEPPED)
 		return outcome;
 	if (ip == 0)

@@ -30,13 +30,14 @@
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/vdso.h"
 
-static pid_t stack_owner;
+struct unw_memory {
+  pid_t owner;
+};
 
-static inline int unw_read_stack(__u64 address, __u64 pair[2]) {
-  const iovec local = {pair, 2 * sizeof(__u64)};
-  const iovec remote = {reinterpret_cast<void*>(address), 2 * sizeof(__u64)};
-  const ssize_t size = ::process_vm_readv(stack_owner, &local, 1, &remote, 1, 0);
-  return size == 2 * sizeof(__u64) ? 0 : -1;
+static inline int unw_read_word(unw_memory* memory, __u64 address, __u64* value) {
+  const iovec local = {value, sizeof(*value)};
+  const iovec remote = {reinterpret_cast<void*>(address), sizeof(*value)};
+  return ::process_vm_readv(memory->owner, &local, 1, &remote, 1, 0) == sizeof(*value) ? 0 : -1;
 }
 
 namespace waggle {
@@ -166,7 +167,8 @@ struct Walk {
   std::uint64_t lacks_register_at = 0;
 };
 
-Walk walk(Tables& tables, const user_regs_struct& start) {
+Walk walk(Tables& tables, pid_t pid, const user_regs_struct& start) {
+  unw_memory memory = {pid};
   Walk walk;
   unw_registers regs = {start.rip, start.rsp, start.rbp};
   bool is_return_address = false;
@@ -174,7 +176,7 @@ Walk walk(Tables& tables, const user_regs_struct& start) {
     const auto rule = tables.find_rule(regs.ip - (is_return_address ? 1 : 0));
     const unw_rule found = rule.value_or(unw_rule{});
     const std::uint64_t other = turn == 0 ? register_of(start, found.other_register) : 0;
-    walk.outcome = unw_step_rule(&regs, &found, other);
+    walk.outcome = unw_step_rule(&memory, &regs, &found, other);
     walk.lacks_register_at = turn != 0 && found.cfa == UNW_CFA_OTHER ? regs.ip : 0;
     if (walk.outcome != UNW_STEPPED) {
       return walk;
@@ -215,7 +217,6 @@ class Tracee {
       ::execve(path.c_str(), arguments, environment);
       ::_exit(127);
     }
-    stack_owner = pid_;
     int status = 0;
     is_traced_ = ::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status);
   }
@@ -278,7 +279,7 @@ class LiveWalk {
 
   Outcome run() {
     run_to_main();
-    const Walk first = walk(tables_, tracee_.registers());
+    const Walk first = walk(tables_, tracee_.pid(), tracee_.registers());
     EXPECT_EQ(first.outcome, UNW_COMPLETE);
     EXPECT_FALSE(first.callers.empty());
     if (first.callers.empty()) {
@@ -341,7 +342,7 @@ class LiveWalk {
 
   void check() {
     const user_regs_struct regs = tracee_.registers();
-    const Walk found = walk(tables_, regs);
+    const Walk found = walk(tables_, tracee_.pid(), regs);
     const std::vector<std::uint64_t> expected(calls_.rbegin(), calls_.rend());
     ++outcome_.instructions;
     outcome_.deepest = std::max(outcome_.deepest, expected.size());

@@ -45,19 +45,14 @@ unw_rule with_fp(unw_rule rule, unw_saved saved, std::int16_t offset) {
 
 class UnwindStep : public ::testing::Test {
  protected:
-  UnwindStep() { FakeStack::current() = &stack_; }
-  ~UnwindStep() override { FakeStack::current() = nullptr; }
-  UnwindStep(const UnwindStep&) = delete;
-  UnwindStep& operator=(const UnwindStep&) = delete;
-
   void put(std::uint64_t address, std::initializer_list<std::uint64_t> words) {
     for (const std::uint64_t word : words) {
-      stack_.words[address] = word;
+      memory_.words[address] = word;
       address += sizeof(word);
     }
   }
   unw_outcome step(const unw_rule& rule, std::uint64_t other = 0) {
-    return unw_step_rule(&registers_, &rule, other);
+    return unw_step_rule(&memory_, &registers_, &rule, other);
   }
   [[nodiscard]] Registers now() const { return {registers_.ip, registers_.sp, registers_.fp}; }
 
@@ -67,7 +62,7 @@ class UnwindStep : public ::testing::Test {
     EXPECT_EQ(now(), before);
   }
 
-  FakeStack stack_;
+  unw_memory memory_;
   unw_registers registers_ = {kIp, kSp, kFp};
 };
 
