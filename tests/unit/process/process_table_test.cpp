@@ -402,9 +402,10 @@ TEST_F(ProcessTableTest, a_process_whose_exit_was_lost_is_gone_once_proc_was_ask
   put_shell();
   EXPECT_FALSE(table().is_gone(kShell));
   proc_.remove(100);
+  at(101 * kSecond);
   lose();
   EXPECT_FALSE(table().is_gone(kShell));
-  at(102 * kSecond);
+  at(103 * kSecond);
   table().advance();
   EXPECT_TRUE(table().is_gone(kShell));
 }
