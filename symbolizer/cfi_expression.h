@@ -12,12 +12,15 @@
 
 namespace waggle {
 
+constexpr std::uint8_t kNoRegister = 255;
+
 // DWARF register numbers of a processor.
 struct CfiRegisters {
   std::uint8_t sp;
   std::uint8_t fp;
   std::uint8_t ip;         // as expressions name it
   bool has_link_register;  // a return address that no rule mentions is in its register
+  std::uint8_t spare;      // see unw_spare_place; kNoRegister: is not followed
 };
 
 // What an expression computes.

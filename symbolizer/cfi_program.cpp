@@ -51,9 +51,11 @@ constexpr std::uint8_t kOperandMask = 0x3f;
 // Compilers nest to two.
 constexpr std::size_t kMaxRememberedStates = 256;
 
-constexpr CfiRegisters kX86Registers{.sp = 7, .fp = 6, .ip = 16, .has_link_register = false};
+constexpr CfiRegisters kX86Registers{
+    .sp = 7, .fp = 6, .ip = 16, .has_link_register = false, .spare = 3};
 // No number stands for the pc.
-constexpr CfiRegisters kArm64Registers{.sp = 31, .fp = 29, .ip = 255, .has_link_register = true};
+constexpr CfiRegisters kArm64Registers{
+    .sp = 31, .fp = 29, .ip = 255, .has_link_register = true, .spare = kNoRegister};
 
 std::int64_t multiply(std::uint64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(a * static_cast<std::uint64_t>(b));
@@ -319,6 +321,9 @@ CfiLocation* CfiProgram::find_tracked(CfiState& state, std::uint64_t number) con
   }
   if (number == context_->registers.fp) {
     return &state.fp;
+  }
+  if (number == context_->registers.spare) {
+    return &state.spare;
   }
   return number == context_->registers.sp ? &state.sp : nullptr;
 }

@@ -65,6 +65,7 @@ struct CfiState {
   CfiLocation fp;
   CfiLocation ra;
   CfiLocation sp;
+  CfiLocation spare;
 };
 
 // How DW_CFA_set_loc's operand is read.

@@ -8,6 +8,8 @@ namespace waggle {
 
 namespace {
 
+constexpr std::int64_t kWordBytes = 8;
+
 template <class T>
 bool fits(std::int64_t value) {
   return value >= std::numeric_limits<T>::min() && value <= std::numeric_limits<T>::max();
@@ -20,6 +22,7 @@ class RuleMaker {
 
   bool make() { return make_cfa() && make_ra() && is_sp_the_cfa(); }
   void make_fp();
+  void make_spare();
   [[nodiscard]] const unw_rule& rule() const { return rule_; }
 
  private:
@@ -33,7 +36,6 @@ class RuleMaker {
   const CfiState& state_;
   const CfiContext& context_;
   unw_rule rule_{};
-  bool has_other_ = false;
 };
 
 bool RuleMaker::set_cfa(unw_cfa cfa, std::int64_t offset, std::int64_t addend) {
@@ -50,12 +52,11 @@ bool RuleMaker::set_cfa(unw_cfa cfa, std::int64_t offset, std::int64_t addend) {
 bool RuleMaker::use_other(std::uint64_t number) {
   const CfiRegisters& registers = context_.registers;
   if (number == registers.sp || number == registers.fp ||
-      !fits<std::uint8_t>(static_cast<std::int64_t>(number)) ||
-      (has_other_ && number != rule_.other_register)) {
+      number >= std::numeric_limits<std::uint8_t>::max() ||
+      (rule_.other_register != 0 && number + 1 != rule_.other_register)) {
     return false;
   }
-  has_other_ = true;
-  rule_.other_register = static_cast<std::uint8_t>(number);
+  rule_.other_register = static_cast<std::uint8_t>(number + 1);
   return true;
 }
 
@@ -166,6 +167,20 @@ void RuleMaker::make_fp() {
   }
 }
 
+void RuleMaker::make_spare() {
+  using Kind = CfiLocation::Kind;
+  const CfiLocation& spare = state_.spare;
+  const std::int64_t words = -spare.value / kWordBytes;
+  if (context_.registers.spare == kNoRegister) {
+    rule_.spare = UNW_SPARE_UNKNOWN;
+  } else if (spare.kind == Kind::unspecified || spare.kind == Kind::same_value) {
+    rule_.spare = UNW_SPARE_KEPT;
+  } else if (spare.kind == Kind::offset && spare.value % kWordBytes == 0 &&
+             words > UNW_SPARE_UNKNOWN && words < UNW_SPARE_KEPT) {
+    rule_.spare = static_cast<std::uint8_t>(words);
+  }
+}
+
 }  // namespace
 
 unw_rule rule_of(const CfiState& state, const CfiContext& context) {
@@ -177,6 +192,7 @@ unw_rule rule_of(const CfiState& state, const CfiContext& context) {
     return fixed_rule(UNW_CFA_UNSUPPORTED);
   }
   maker.make_fp();
+  maker.make_spare();
   unw_rule rule = maker.rule();
   rule.is_signal_frame = context.is_signal_frame ? 1 : 0;
   return rule;

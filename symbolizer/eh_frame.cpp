@@ -97,10 +97,13 @@ using InputReader = Result<std::optional<CfiSectionInput>> (*)(const ElfFile&, c
 
 }  // namespace
 
-Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file) {
-  const auto registers = cfi_registers_of(file.machine());
+Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, bool follows_spare) {
+  auto registers = cfi_registers_of(file.machine());
   if (!registers) {
     return fail(Errc::unsupported, fmt::format("call frames of ELF machine {}", file.machine()));
+  }
+  if (!follows_spare) {
+    registers->spare = kNoRegister;
   }
   if (file.type() != ET_EXEC && file.type() != ET_DYN) {
     return fail(Errc::unsupported, fmt::format("call frames of ELF type {}", file.type()));
@@ -125,6 +128,7 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file) {
     return fail(Errc::not_found, "no call frame information");
   }
   info.add_stubs(file);
+  info.go_ = GoRules::find(file);
   return info;
 }
 
@@ -227,6 +231,7 @@ bool CallFrameInfo::send_rows(const Function& function, CfiProgram& program, con
   if (function.section == kStubs) {
     row.rule = stubs_[function.entry.cie];
   } else if (sections_[function.section].run(function.entry, function.end, program)) {
+    go_.put_right(function.entry.start, function.end, program.rows());
     return sink(program.rows());
   } else {
     ++malformed_count_;

@@ -9,7 +9,8 @@
 //   with one start, the first in the section counts.
 // - .debug_frame counts where .eh_frame says nothing of the function's start.
 // - Fewer than 16 bytes between two functions are padding, and belong to the first.
-// - PLT entries without a function have the rules of plt_rules.h.
+// - PLT entries without a function have the rules of plt_rules.h, and Go's functions those of
+//   go_rules.h where their own say too little.
 // - Elsewhere between functions the rule is UNW_CFA_FRAME_POINTER; where a function's information
 //   is malformed it is UNW_CFA_UNSUPPORTED.
 // - Functions outside the executable segments (discarded by the linker, or nonsense) are dropped.
@@ -29,6 +30,7 @@
 #include "symbolizer/cfi_program.h"
 #include "symbolizer/cfi_section.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/go_rules.h"
 
 namespace waggle {
 
@@ -39,7 +41,8 @@ class CallFrameInfo {
   // Errc::not_found: the file has no call frame information, or no code.  Errc::unsupported: of
   // another processor, or its code spans more than 4 GiB.  Errc::malformed, Errc::exhausted: the
   // text says where.
-  static Result<CallFrameInfo> read(const ElfFile& file);
+  // Rules say of the spare register where it is if `follows_spare`.
+  static Result<CallFrameInfo> read(const ElfFile& file, bool follows_spare = false);
 
   // The lowest address of an executable segment: the first row is there.
   [[nodiscard]] std::uint64_t lowest_address() const { return lowest_address_; }
@@ -79,6 +82,7 @@ class CallFrameInfo {
   std::vector<CfiSection> sections_;  // the first counts most
   std::vector<Function> functions_;   // sorted, without overlaps
   std::vector<unw_rule> stubs_;
+  GoRules go_;
   std::uint64_t malformed_count_ = 0;
   std::uint64_t outside_count_ = 0;
 };

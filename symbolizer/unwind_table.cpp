@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <expected>
 #include <limits>
 #include <utility>
 
@@ -119,7 +120,10 @@ std::size_t UnwindRules::size_bytes() const {
 // Takes rows in order of address, one by one, and keeps nothing but the nodes.
 class UnwindTableBuilder {
  public:
-  UnwindTableBuilder(UnwindRules& rules, std::uint64_t lowest_address) : shared_(rules) {
+  // spare: a register's number; kNoRegister: none.
+  UnwindTableBuilder(UnwindRules& rules, std::uint64_t lowest_address,
+                     std::uint8_t spare = kNoRegister)
+      : shared_(rules), spare_(spare) {
     table_.lowest_address_ = lowest_address;
     slots_.resize(kFirstSlots);
   }
@@ -135,6 +139,8 @@ class UnwindTableBuilder {
   }
   // False when the table is full.
   bool add(std::span<const CfiRow> rows);
+  // A rule names the spare register: the others must say where it is.
+  [[nodiscard]] bool names_spare() const { return names_spare_; }
   Result<UnwindTable> finish(UnwindTableFacts facts);
 
  private:
@@ -155,6 +161,7 @@ class UnwindTableBuilder {
   bool add_levels();
 
   UnwindRules& shared_;
+  std::uint8_t spare_;
   UnwindTable table_;
   UnwindTableFacts facts_;
   std::vector<Slot> slots_;
@@ -163,6 +170,7 @@ class UnwindTableBuilder {
   std::uint32_t last_number_ = std::numeric_limits<std::uint32_t>::max();  // none yet
   std::vector<std::uint32_t> first_keys_;                                  // of each leaf
   std::size_t rows_in_leaf_ = 0;
+  bool names_spare_ = false;
 };
 
 std::size_t UnwindTableBuilder::find_slot(const unw_rule& rule) const {
@@ -203,6 +211,7 @@ std::uint16_t UnwindTableBuilder::number_of(const unw_rule& rule) {
       at = find_slot(rule);
     }
     slots_[at] = {rule, acquire(rule), true};
+    names_spare_ = names_spare_ || rule.other_register == spare_ + 1;
   }
   const std::uint16_t number = slots_[at].number;
   if (number == UNW_RULE_FRAME_POINTER && rule.cfa != UNW_CFA_FRAME_POINTER) {
@@ -291,29 +300,49 @@ Result<UnwindTable> UnwindTableBuilder::finish(UnwindTableFacts facts) {
   return std::exchange(table_, {});
 }
 
-Result<UnwindTable> UnwindTable::build(const ElfFile& file, UnwindRules& rules) {
-  CallFrameInfo info = TRY(CallFrameInfo::read(file));
-  UnwindTableBuilder builder(rules, info.lowest_address());
+namespace {
+
+bool add_all(CallFrameInfo& info, UnwindTableBuilder& builder) {
   builder.reserve(info.section_bytes());
   bool is_full = false;
   info.visit_rows([&](std::span<const CfiRow> rows) {
     is_full = !builder.add(rows);
     return !is_full;
   });
-  if (is_full) {
-    return fail(Errc::exhausted, fmt::format("an unwind table of more than {} nodes", kMaxNodes));
+  return !is_full;
+}
+
+Error too_large() {
+  return {Errc::exhausted, fmt::format("an unwind table of more than {} nodes", kMaxNodes)};
+}
+
+}  // namespace
+
+Result<UnwindTable> UnwindTable::build(const ElfFile& file, UnwindRules& rules) {
+  const auto registers = cfi_registers_of(file.machine());
+  const std::uint8_t spare = registers ? registers->spare : kNoRegister;
+  // Once more with the spare register where it is needed: one file of a system has it.
+  for (const bool follows_spare : {false, true}) {
+    CallFrameInfo info = TRY(CallFrameInfo::read(file, follows_spare));
+    UnwindTableBuilder builder(rules, info.lowest_address(), spare);
+    if (!add_all(info, builder)) {
+      return std::unexpected(too_large());
+    }
+    if (follows_spare || !builder.names_spare()) {
+      return builder.finish({.section_bytes = info.section_bytes(),
+                             .function_count = info.function_count(),
+                             .malformed_functions = info.malformed_count(),
+                             .outside_functions = info.outside_count()});
+    }
   }
-  return builder.finish({.section_bytes = info.section_bytes(),
-                         .function_count = info.function_count(),
-                         .malformed_functions = info.malformed_count(),
-                         .outside_functions = info.outside_count()});
+  std::unreachable();
 }
 
 Result<UnwindTable> UnwindTable::from_rows(std::span<const CfiRow> rows,
                                            std::uint64_t lowest_address, UnwindRules& rules) {
   UnwindTableBuilder builder(rules, lowest_address);
   if (!builder.add(rows)) {
-    return fail(Errc::exhausted, fmt::format("an unwind table of more than {} nodes", kMaxNodes));
+    return std::unexpected(too_large());
   }
   return builder.finish({});
 }

@@ -21,7 +21,8 @@
  */
 enum unw_cfa {
 	UNW_CFA_FRAME_POINTER,	/* no table for this code: walk by frame pointer */
-	UNW_CFA_UNSUPPORTED,	/* there is one, and no rule can say it: likewise */
+	UNW_CFA_UNSUPPORTED,	/* there is one, and no rule can say it, or it has not come yet:
+				   likewise, but an end that is found so is not believed */
 	UNW_CFA_END,		/* the thread's entry: there is no caller */
 	UNW_CFA_SP,		/* sp + cfa_offset */
 	UNW_CFA_FP,		/* fp + cfa_offset */
@@ -30,6 +31,7 @@ enum unw_cfa {
 	UNW_CFA_FP_DEREF,	/* [fp + cfa_offset] + cfa_addend: a realigned stack */
 	UNW_CFA_SP_INDEX_DEREF, /* [sp + 8 * other_register + cfa_offset] + cfa_addend */
 	UNW_CFA_PLT,		/* sp + cfa_offset, plus 8 if ip % 16 >= cfa_addend */
+	UNW_CFA_FP_ANYWHERE,	/* fp + cfa_offset, on another stack; fp = 0: there is no caller */
 };
 
 /* Where a register of the caller is. */
@@ -43,8 +45,19 @@ enum unw_saved {
 };
 
 /*
+ * Whether the frame has saved the spare register: rbx, which the dynamic linker's resolver of
+ * lazily bound functions has its CFA in.  Said by the tables of files that have such a rule; of all
+ * other numbers of words: so far below the CFA.
+ */
+enum unw_spare_place {
+	UNW_SPARE_UNKNOWN = 0,
+	UNW_SPARE_KEPT = 255,
+};
+
+/*
  * The caller's sp is the CFA.  All zeroes is the rule for code without a table.
- * other_register is a DWARF register number; its value is known in the interrupted frame alone.
+ * The value of other_register is known in the interrupted frame, and further out if it is the spare
+ * register and all frames on the way have said where it is.
  */
 struct unw_rule {
 	__s32 cfa_offset;
@@ -54,9 +67,9 @@ struct unw_rule {
 	__u8 cfa; /* enum unw_cfa; all fields below and above are 0 where they say nothing */
 	__u8 fp;  /* enum unw_saved, the caller's frame pointer */
 	__u8 ra;  /* enum unw_saved, the return address; not _NOT, not _LOST, not _FP */
-	__u8 other_register;
+	__u8 other_register;  /* DWARF register number plus one; 0: none is named above */
 	__u8 is_signal_frame; /* the caller was interrupted: its ip is no return address */
-	__u8 pad_;
+	__u8 spare;	      /* enum unw_spare_place, or words */
 };
 ABI_ASSERT(sizeof(struct unw_rule) == 16, "unw_rule has no padding");
 
@@ -112,8 +125,9 @@ enum {
 	UNW_ROOT_BITS = 30,
 };
 
-/* A tree in 32 bits, as a mapping_row has it. */
+/* A tree in 32 bits, as a mapping_row has it; or: the file has none; it is not known yet. */
 #define UNW_NO_TABLE 0xffffffffU
+#define UNW_TABLE_PENDING 0xfffffffeU
 
 static inline __u32 unw_table_make(struct unw_tree tree)
 {

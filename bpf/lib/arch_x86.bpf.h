@@ -31,6 +31,29 @@ static __always_inline void *arch_saved_user_regs(void *stack)
 	return stack + X86_THREAD_SIZE - sizeof(struct pt_regs);
 }
 
+/*
+ * The register of a DWARF number (System V AMD64 ABI, figure 3.36) in a saved pt_regs: its word, in
+ * four bits each.  rsp is none of them: orig_ax stands in its place.
+ */
+#define X86_WORDS_OF_REGISTERS 0x01236789f4ed5bcaULL
+
+enum {
+	X86_REGISTERS = 16,
+	X86_SPARE_REGISTER = 3, /* rbx */
+};
+
+static __always_inline void *arch_saved_register(void *saved, u32 number)
+{
+	u64 word = X86_WORDS_OF_REGISTERS >> (number & (X86_REGISTERS - 1)) * 4 & 0xf;
+
+	return saved + word * sizeof(u64);
+}
+
+static __always_inline bool arch_is_spare_register(u32 number)
+{
+	return number == X86_SPARE_REGISTER;
+}
+
 /* The part of pt_regs that unwinding starts from. */
 struct arch_regs {
 	struct unw_registers unw;

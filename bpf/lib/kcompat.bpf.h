@@ -53,21 +53,33 @@ static __always_inline void kc_read_current(struct kc_task *out, u32 tgid)
 }
 
 /*
- * The registers with which the current task entered the kernel; 0 on success.  5.15 (commit
- * dd6e10fbd9fb) has a helper that knows where they are; before, they are at the top of the stack.
+ * Where the registers are with which the current task entered the kernel, for
+ * bpf_probe_read_kernel().  5.15 (commit dd6e10fbd9fb) has a helper that knows; before, they are at
+ * the top of the stack.
  */
+static __always_inline void *kc_saved_user_regs(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return arch_saved_user_regs(
+		BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), stack));
+}
+
+/* 0 on success. */
 static __always_inline long kc_read_user_regs(struct pt_regs *out)
 {
-	void *saved;
+	return bpf_probe_read_kernel(out, sizeof(*out), kc_saved_user_regs());
+}
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		saved = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
+/* Of one register, by its DWARF number; 0 also when it cannot be read. */
+static __always_inline u64 kc_read_user_register(u32 number)
+{
+	u64 value;
 
-		saved = arch_saved_user_regs(BPF_CORE_READ(task, stack));
-	}
-	return bpf_probe_read_kernel(out, sizeof(*out), saved);
+	if (bpf_probe_read_kernel(&value, sizeof(value),
+				  arch_saved_register(kc_saved_user_regs(), number)))
+		return 0;
+	return value;
 }
 
 /*

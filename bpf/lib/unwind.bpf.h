@@ -13,6 +13,8 @@
 
 #include "bpf/abi/cpu_sampler.h"
 #include "bpf/abi/frame.h"
+#include "bpf/lib/arch.bpf.h"
+#include "bpf/lib/kcompat.bpf.h"
 #include "bpf/lib/mappings.bpf.h"
 #include "bpf/lib/unwind_step.h"
 #include "bpf/lib/unwind_tables.bpf.h"
@@ -77,7 +79,10 @@ struct unw_walk {
 	__u32 outcome;	     /* enum unw_outcome, why the loop ended */
 	__u32 unknown_count; /* frames whose mapping the kernel side does not know */
 	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
-	__u64 asked_ns;	     /* when user space was last woken for such frames */
+	__u32 first_frame;   /* number of the innermost user frame */
+	__u32 pad_;
+	__u64 asked_ns; /* when user space was last woken for such frames */
+	struct unw_spare spare;
 	struct unw_row_cache cache;
 	struct unw_memory memory;
 	struct {
@@ -205,14 +210,21 @@ static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_ent
 		from_start = pc - row->start;
 		entry->epoch = w->cache.epoch;
 		entry->frame = row->first_frame + from_start;
-		if (row->table != UNW_NO_TABLE)
+		if (row->table == UNW_TABLE_PENDING)
+			number = UNW_RULE_UNSUPPORTED;
+		else if (row->table != UNW_NO_TABLE)
 			number = unw_find_rule(row->table, (u32)(row->first_key + from_start));
 	} else {
+		number = UNW_RULE_UNSUPPORTED;
 		w->unknown_count++;
 	}
 	rule = bpf_map_lookup_elem(&unw_rules, &number);
-	if (rule)
-		entry->rule = *rule;
+	if (!rule)
+		return;
+	entry->rule = *rule;
+	/* Nobody called a signal trampoline: it is returned to at its first byte. */
+	if (rule->is_signal_frame)
+		entry->frame += w->is_return;
 }
 
 static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
@@ -224,12 +236,35 @@ static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 	return cache ? &cache->entries[(hash >> 32) * UNW_PC_ENTRIES >> 32] : 0;
 }
 
+/*
+ * The value of a register that few rules name, in the last frame recorded; 0: it is not known.
+ * A function of its own: it is needed in one walk of thousands.
+ */
+__noinline u64 unw_find_other(u32 number)
+{
+	struct unw_walk *w = unw_walk_of_this_cpu();
+	u64 value = 0;
+	u32 frame;
+
+	if (!w)
+		return 0;
+	frame = w->stack.head.frame_count - 1;
+	if (frame == w->first_frame)
+		return kc_read_user_register(number);
+	if (!arch_is_spare_register(number) || frame != w->spare.frame)
+		return 0;
+	if (w->spare.address == 0)
+		return kc_read_user_register(number);
+	return unw_read_word(&w->memory, w->spare.address, &value) ? 0 : value;
+}
+
 /* Records the frame in w->regs and goes on to its caller.  Non-zero ends the loop. */
 __noinline int unwind_one_frame(void)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	struct unw_pc_entry *entry;
-	u64 pc;
+	struct unw_rule *rule;
+	u64 pc, other = 0;
 
 	if (!w)
 		return 1;
@@ -242,8 +277,16 @@ __noinline int unwind_one_frame(void)
 		unw_find_place(w, entry, pc);
 	if (!unw_push(w, entry->frame))
 		return 1;
-	w->outcome = unw_step_rule(&w->memory, &w->regs, &entry->rule, 0);
-	w->is_return = !entry->rule.is_signal_frame;
+	rule = &entry->rule;
+	if (rule->other_register)
+		other = unw_find_other(rule->other_register - 1);
+	w->outcome = unw_step_rule(&w->memory, &w->regs, rule, other);
+	w->is_return = !rule->is_signal_frame;
+	if (rule->spare)
+		unw_follow_spare(&w->spare, rule, w->regs.sp, w->stack.head.frame_count - 1);
+	if (w->outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER &&
+	    w->stack.head.frame_count - 1 == w->first_frame)
+		w->outcome = UNW_NO_INFO; /* a leaf does not set its frame pointer */
 	return w->outcome != UNW_STEPPED;
 }
 
@@ -253,6 +296,9 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 	w->memory.start = 0;
 	w->memory.size = 0;
 	w->is_return = 0;
+	w->first_frame = w->stack.head.frame_count;
+	w->spare.address = 0;
+	w->spare.frame = w->first_frame;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
 	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES; turn++)
 		if (unwind_one_frame())

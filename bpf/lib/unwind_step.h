@@ -18,7 +18,8 @@
  *		branch = node[number].branches[unw_search_branches(node[number].branches, key)]
  *		number = branch.child, first_key = branch.first_key
  *	row = node[number].rows[unw_search_rows(node[number].rows, key - first_key)]
- *	unw_step_rule(memory, &regs, &rules[row.rule], other)
+ *	unw_step_rule(memory, &regs, &rules[row.rule], other), and UNW_NO_INFO instead if the
+ *		innermost frame is complete by frame pointer: a leaf function does not set it
  *	is_return_address = !rules[row.rule].is_signal_frame
  *
  * The innermost frame's ip is no return address.
@@ -105,6 +106,9 @@ static inline enum unw_outcome unw_find_cfa(struct unw_memory *memory,
 	case UNW_CFA_FP:
 		*cfa = regs->fp + offset;
 		return UNW_STEPPED;
+	case UNW_CFA_FP_ANYWHERE:
+		*cfa = regs->fp + offset;
+		return regs->fp ? UNW_STEPPED : UNW_COMPLETE;
 	case UNW_CFA_OTHER:
 		*cfa = other + offset;
 		return other ? UNW_STEPPED : UNW_NO_INFO;
@@ -140,8 +144,8 @@ static inline int unw_is_caller_sp(const struct unw_registers *regs, const struc
 		return 0;
 	if (cfa > regs->sp)
 		return 1;
-	if (rule->is_signal_frame)
-		return 1; /* the handler may have a stack of its own, which lies anywhere */
+	if (rule->is_signal_frame || rule->cfa == UNW_CFA_FP_ANYWHERE)
+		return 1; /* a signal handler, too, may have a stack of its own, anywhere */
 	return cfa == regs->sp &&
 	       rule->ra == UNW_SAVED_OTHER; /* a return address that is not on the stack */
 }
@@ -200,7 +204,7 @@ static inline enum unw_outcome unw_find_ip(struct unw_memory *memory,
 
 /*
  * By a rule (bpf/abi/unwind.h).  `other` is the value of rule->other_register, or 0 where it is not
- * known: everywhere but in the innermost frame.  Where the rule says so, by frame pointer.
+ * known.  Where the rule says so, by frame pointer.
  * The registers are changed by UNW_STEPPED alone.
  */
 static inline enum unw_outcome unw_step_rule(struct unw_memory *memory, struct unw_registers *regs,
@@ -209,8 +213,12 @@ static inline enum unw_outcome unw_step_rule(struct unw_memory *memory, struct u
 	enum unw_outcome outcome;
 	__u64 cfa, fp, ip;
 
-	if (rule->cfa == UNW_CFA_FRAME_POINTER || rule->cfa == UNW_CFA_UNSUPPORTED)
+	if (rule->cfa == UNW_CFA_FRAME_POINTER)
 		return unw_step_frame_pointer(memory, regs);
+	if (rule->cfa == UNW_CFA_UNSUPPORTED) {
+		outcome = unw_step_frame_pointer(memory, regs);
+		return outcome == UNW_COMPLETE ? UNW_NO_INFO : outcome;
+	}
 	if (rule->cfa == UNW_CFA_END)
 		return UNW_COMPLETE;
 	outcome = unw_find_cfa(memory, regs, rule, other, &cfa);
@@ -232,6 +240,29 @@ static inline enum unw_outcome unw_step_rule(struct unw_memory *memory, struct u
 	regs->sp = cfa;
 	regs->fp = fp;
 	return UNW_STEPPED;
+}
+
+/*
+ * Where the spare register's value in a frame is: in its register as long as `address` is 0.  Known
+ * in frame number `frame`, and in none if a frame before that did not say.
+ */
+struct unw_spare {
+	__u64 address;
+	__u32 frame;
+	__u32 pad_;
+};
+
+/* From frame number `frame`, which the rule belongs to, to its caller; cfa: of that frame. */
+static inline void unw_follow_spare(struct unw_spare *spare, const struct unw_rule *rule, __u64 cfa,
+				    __u32 frame)
+{
+	__u64 words = rule->spare;
+
+	if (words == UNW_SPARE_UNKNOWN || spare->frame != frame)
+		return;
+	spare->frame = frame + 1;
+	if (words != UNW_SPARE_KEPT)
+		spare->address = cfa - words * UNW_WORD_BYTES;
 }
 
 /*

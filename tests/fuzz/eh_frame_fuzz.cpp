@@ -4,6 +4,8 @@
 //   1  .debug_frame in place of .eh_frame
 //   2  no section headers
 //   4  AArch64
+//   8  of Go, whose code begins with a function of its runtime
+//   16 says where rbx is
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,11 +20,16 @@
 
 namespace {
 
-enum Flags : std::uint8_t { kDebugFrame = 1, kNoSections = 2, kArm64 = 4 };
+enum Flags : std::uint8_t { kDebugFrame = 1, kNoSections = 2, kArm64 = 4, kGo = 8, kSpare = 16 };
 
 waggle::ElfSpec spec_of(std::uint8_t flags, std::vector<std::byte> section) {
   waggle::ElfSpec spec;
   spec.has_sections = (flags & kNoSections) == 0;
+  spec.is_go = (flags & kGo) != 0;
+  if (spec.is_go) {
+    spec.functions = {{"runtime.mcall", waggle::kCode, 16},
+                      {"runtime.morestack.abi0", waggle::kCode + 16, 16}};
+  }
   spec.machine = (flags & kArm64) != 0 ? EM_AARCH64 : EM_X86_64;
   if ((flags & kDebugFrame) != 0) {
     spec.debug_frame = std::move(section);
@@ -34,8 +41,8 @@ waggle::ElfSpec spec_of(std::uint8_t flags, std::vector<std::byte> section) {
 }
 
 // Addresses grow, and all of the code has a row.
-void check_rows(const waggle::ElfFile& file) {
-  auto info = waggle::CallFrameInfo::read(file);
+void check_rows(const waggle::ElfFile& file, bool follows_spare) {
+  auto info = waggle::CallFrameInfo::read(file, follows_spare);
   if (!info) {
     CHECK(!info.error().what.empty());
     return;
@@ -45,7 +52,7 @@ void check_rows(const waggle::ElfFile& file) {
   info->visit_rows([&](std::span<const waggle::CfiRow> rows) {
     for (const waggle::CfiRow& row : rows) {
       CHECK(is_first ? row.address == next : row.address >= next);
-      CHECK(row.rule.cfa <= UNW_CFA_PLT && row.rule.fp <= UNW_SAVED_OTHER);
+      CHECK(row.rule.cfa <= UNW_CFA_FP_ANYWHERE && row.rule.fp <= UNW_SAVED_OTHER);
       CHECK(row.rule.cfa <= UNW_CFA_END || row.rule.ra == UNW_SAVED_CFA ||
             row.rule.ra == UNW_SAVED_SP || row.rule.ra == UNW_SAVED_OTHER);
       next = row.address + 1;
@@ -64,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const waggle::Bytes bytes = std::as_bytes(std::span(data + 1, size - 1));
   const waggle::ElfFile file = waggle::make_elf(spec_of(data[0], {bytes.begin(), bytes.end()}));
-  check_rows(file);
+  check_rows(file, (data[0] & kSpare) != 0);
   waggle::UnwindRules rules;
   if (const auto table = waggle::UnwindTable::build(file, rules)) {
     CHECK(table->leaf_count() != 0 && table->facts().row_count != 0);

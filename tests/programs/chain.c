@@ -48,8 +48,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   path[size] = '\0';
-  char* slash = strrchr(path, '/');
-  strcpy(slash + 1, "chain_" TEXT(NEXT));
+  strcpy(strrchr(path, '_') + 1, TEXT(NEXT));
   execl(path, path, left, argv[2], (char*)NULL);
   return 127;
 }

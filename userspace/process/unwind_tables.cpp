@@ -78,9 +78,10 @@ void UnwindTables::want(const ExecutableFileRef& file, const FilePlace& place,
 UnwindTables::Place UnwindTables::find(const ExecutableFileRef& file, const FilePlace& place,
                                        std::uint64_t file_offset, std::uint64_t size) {
   want(file, place, UnwindUrgency::sampled);
-  PooledTableRef table = entries_.at(id_of(file)).table.lock();
+  const Entry& entry = entries_.at(id_of(file));
+  PooledTableRef table = entry.table.lock();
   if (table == nullptr) {
-    return {};
+    return {.table = entry.state == State::asked ? UNW_TABLE_PENDING : UNW_NO_TABLE};
   }
   const ElfSegment* segment = find_segment(table->segments, file_offset, size);
   if (segment == nullptr) {
@@ -132,6 +133,7 @@ std::vector<UnwindTables::Done> UnwindTables::take_done() {
     counters_.malformed += compiled.facts.malformed_functions;
     counters_.no_rule += compiled.facts.refused_rows;
     if (!compiled.table) {
+      done.push_back({.file = compiled.file, .keeps = nullptr});
       note_failure(entry, std::move(compiled));
       continue;
     }

@@ -46,7 +46,7 @@ class UnwindTables {
   };
   struct Done {
     ExecutableFileRef file;  // none: the vDSO
-    PooledTableRef keeps;    // until its users hold it
+    PooledTableRef keeps;    // until its users hold it; none: it has no table
   };
   // Why a file has no table, or none for some of its functions.
   struct Problem {
@@ -61,13 +61,13 @@ class UnwindTables {
   // Asks for the table of a file, if nobody did.
   void want(const ExecutableFileRef& file, const FilePlace& place, UnwindUrgency urgency);
   // `size` bytes from `file_offset` of a file (none: the vDSO).  UNW_NO_TABLE when the file has
-  // none, and when it is not there yet: it is asked for then.
+  // none; UNW_TABLE_PENDING when that is not known yet: it is asked for then.
   Place find(const ExecutableFileRef& file, const FilePlace& place, std::uint64_t file_offset,
              std::uint64_t size);
 
   // Readable when take_done() has something.
   [[nodiscard]] int fd() const { return compiler_->fd(); }
-  // Files whose tables have come since the last call.
+  // Files of which it is known since the last call whether they have tables.
   std::vector<Done> take_done();
   // Whether one that a sampled process needs is still to come.
   [[nodiscard]] bool is_waiting() const { return urgent_count_ != 0; }

@@ -226,6 +226,56 @@ TEST_F(UnwindStep, goes_by_frame_pointer_where_there_is_no_rule) {
   expect_unchanged(unw_rule{}, UNW_COMPLETE);
 }
 
+// A table that has not come yet: the register may be anything.
+TEST_F(UnwindStep, believes_no_end_where_a_table_is_missing) {
+  unw_rule rule{};
+  rule.cfa = UNW_CFA_UNSUPPORTED;
+  registers_ = {kIp, kSp, 0};
+  expect_unchanged(rule, UNW_NO_INFO);
+  registers_ = {kIp, kSp, kFp};
+  put(kFp, {kCallerFp, 0});
+  expect_unchanged(rule, UNW_NO_INFO);
+}
+
+// Go's runtime on its own stack: the frame pointer is the goroutine's, which lies anywhere.
+TEST_F(UnwindStep, changes_to_the_stack_that_the_frame_pointer_is_on) {
+  const unw_rule rule = with_fp(rule_of(UNW_CFA_FP_ANYWHERE, 16), UNW_SAVED_CFA, -16);
+  const std::uint64_t far_below = kSp - 0x100000;
+  put(far_below, {kCallerFp, kCaller, 0});
+  registers_ = {kIp, kSp, far_below};
+  EXPECT_EQ(step(rule), UNW_STEPPED);
+  EXPECT_EQ(now(), (Registers{kCaller, far_below + 16, kCallerFp}));
+  registers_ = {kIp, kSp, 0};  // it was called by no goroutine
+  expect_unchanged(rule, UNW_COMPLETE);
+}
+
+TEST(UnwindSpare, is_in_its_register_until_a_frame_saves_it) {
+  unw_spare spare = {};
+  unw_rule rule{};
+  rule.spare = UNW_SPARE_KEPT;
+  unw_follow_spare(&spare, &rule, kSp, 0);
+  EXPECT_EQ(spare.frame, 1U);
+  EXPECT_EQ(spare.address, 0U);
+  rule.spare = 5;
+  unw_follow_spare(&spare, &rule, kSp, 1);
+  EXPECT_EQ(spare.frame, 2U);
+  EXPECT_EQ(spare.address, kSp - 5 * 8);
+  rule.spare = UNW_SPARE_KEPT;
+  unw_follow_spare(&spare, &rule, kSp + 0x100, 2);
+  EXPECT_EQ(spare.frame, 3U);
+  EXPECT_EQ(spare.address, kSp - 5 * 8);
+}
+
+TEST(UnwindSpare, is_lost_for_good_where_one_frame_does_not_say) {
+  unw_spare spare = {};
+  const unw_rule silent{};
+  unw_rule saving{};
+  saving.spare = 5;
+  unw_follow_spare(&spare, &silent, kSp, 0);
+  unw_follow_spare(&spare, &saving, kSp, 1);
+  EXPECT_EQ(spare.frame, 0U);  // not that of the frame that wants it
+}
+
 // A frame pointer that nobody knows must not look like the end of the stack.
 TEST_F(UnwindStep, goes_on_without_a_lost_frame_pointer_and_never_by_it) {
   put(kSp, {kCaller, kIp, 0});

@@ -274,6 +274,13 @@ inline CfiBuilder& CfiBuilder::fde(std::uint64_t start, std::uint32_t size,
   return raw_fde(fields.add(instructions));
 }
 
+// Of the symbol table.
+struct ElfFunction {
+  std::string_view name;
+  std::uint64_t start;
+  std::uint64_t size;
+};
+
 // The file's layout: ELF header, program headers, sections, section headers.
 struct ElfSpec {
   std::vector<std::byte> eh_frame = {};
@@ -282,6 +289,8 @@ struct ElfSpec {
   std::vector<std::byte> eh_frame_hdr = {};
   std::vector<std::byte> got = {};
   std::vector<std::byte> plt = {};  // at kPlt
+  bool is_go = false;               // has .gopclntab
+  std::vector<ElfFunction> functions = {};
   bool has_sections = true;
   std::uint16_t machine = EM_X86_64;
   std::uint16_t type = ET_DYN;
@@ -295,6 +304,7 @@ class ElfBuilder {
   // Without an address it is not loaded.
   void add(std::string_view name, std::uint64_t address, std::uint64_t flags,
            const std::vector<std::byte>& bytes);
+  void add_symbols(const std::vector<ElfFunction>& functions);
   std::vector<std::byte> finish();
 
  private:
@@ -348,6 +358,29 @@ inline void ElfBuilder::add(std::string_view name, std::uint64_t address, std::u
   }
 }
 
+inline void ElfBuilder::add_symbols(const std::vector<ElfFunction>& functions) {
+  ByteWriter names{0};
+  ByteWriter symbols;
+  symbols.put(Elf64_Sym{});
+  for (const ElfFunction& function : functions) {
+    Elf64_Sym symbol{};
+    symbol.st_name = static_cast<Elf64_Word>(names.size());
+    symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+    symbol.st_shndx = 1;
+    symbol.st_value = function.start;
+    symbol.st_size = function.size;
+    symbols.put(symbol);
+    names.text(function.name);
+  }
+  add(".strtab", 0, 0, names.bytes());
+  add(".symtab", 0, 0, symbols.bytes());
+  Elf64_Shdr& table = sections_.back();
+  table.sh_type = SHT_SYMTAB;
+  table.sh_entsize = sizeof(Elf64_Sym);
+  table.sh_link = static_cast<Elf64_Word>(sections_.size() - 2);
+  sections_[sections_.size() - 2].sh_type = SHT_STRTAB;
+}
+
 inline Elf64_Ehdr ElfBuilder::header() const {
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);
@@ -391,6 +424,12 @@ inline std::vector<std::byte> make_elf_bytes(const ElfSpec& spec) {
   builder.add(".got", kGot, SHF_ALLOC, spec.got);
   builder.add(".plt", kPlt, SHF_ALLOC | SHF_EXECINSTR, spec.plt);
   builder.add(".debug_frame", 0, spec.debug_frame_flags, spec.debug_frame);
+  if (spec.is_go) {
+    builder.add(".gopclntab", 0, 0, std::vector<std::byte>(1));
+  }
+  if (!spec.functions.empty()) {
+    builder.add_symbols(spec.functions);
+  }
   return builder.finish();
 }
 
@@ -408,7 +447,7 @@ inline std::string rule_text(const unw_rule& rule) {
   };
   const std::string offset = signed_text(rule.cfa_offset);
   const std::string addend = rule.cfa_addend == 0 ? "" : signed_text(rule.cfa_addend);
-  std::string other = "r" + std::to_string(rule.other_register);
+  std::string other = "r" + std::to_string(rule.other_register - 1);
   std::string text;
   switch (rule.cfa) {
     case UNW_CFA_FRAME_POINTER:
@@ -434,6 +473,9 @@ inline std::string rule_text(const unw_rule& rule) {
       break;
     case UNW_CFA_SP_INDEX_DEREF:
       text = "[sp+8*" + other + offset + "]" + addend;
+      break;
+    case UNW_CFA_FP_ANYWHERE:
+      text = "fp" + offset + " anywhere";
       break;
     case UNW_CFA_PLT:
       text = "sp" + offset + " plt" + std::to_string(rule.cfa_addend);
@@ -462,8 +504,13 @@ inline std::string rule_text(const unw_rule& rule) {
   if (rule.fp != UNW_SAVED_NOT) {
     text += " fp=" + saved(rule.fp, rule.fp_offset);
   }
-  return text + " ra=" + saved(rule.ra, rule.ra_offset) +
-         (rule.is_signal_frame != 0 ? " signal" : "");
+  text += " ra=" + saved(rule.ra, rule.ra_offset);
+  if (rule.spare == UNW_SPARE_KEPT) {
+    text += " spare=kept";
+  } else if (rule.spare != UNW_SPARE_UNKNOWN) {
+    text += " spare=cfa-" + std::to_string(8 * rule.spare);
+  }
+  return text + (rule.is_signal_frame != 0 ? " signal" : "");
 }
 
 inline CfiRows rows_of(CallFrameInfo& info) {

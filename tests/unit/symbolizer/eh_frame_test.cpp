@@ -190,6 +190,28 @@ TEST(EhFrame, knows_the_cfa_from_another_register) {
             "r10+0 fp=lost ra=cfa-8");
 }
 
+TEST(EhFrame, says_where_rbx_is_where_it_is_asked_to) {
+  const ElfFile file = make_elf(
+      {.eh_frame = CfiBuilder()
+                       .cie()
+                       .fde(kCode, 0x100,
+                            join(cfi::advance(1), cfi::def_cfa_offset(16), cfi::offset(kRbx, 2),
+                                 cfi::advance(4), cfi::def_cfa_register(kRbx), cfi::advance(4),
+                                 cfi::in_register(kRbx, kR9), cfi::advance(4),
+                                 cfi::offset(kRbx, 255), cfi::advance(4), cfi::restore(kRbx)))
+                       .bytes()});
+  auto info = CallFrameInfo::read(file, true);
+  ASSERT_TRUE(info);
+  EXPECT_THAT(
+      rows_of(*info),
+      ElementsAre(Pair(kCode, "sp+8 ra=cfa-8 spare=kept"),
+                  Pair(kCode + 1, "sp+16 ra=cfa-8 spare=cfa-16"),
+                  Pair(kCode + 5, "r3+16 ra=cfa-8 spare=cfa-16"),
+                  Pair(kCode + 9, "r3+16 ra=cfa-8"),   // nothing to say it with
+                  Pair(kCode + 13, "r3+16 ra=cfa-8"),  // too far
+                  Pair(kCode + 17, "r3+16 ra=cfa-8 spare=kept"), Pair(kCode + 0x100, kNone)));
+}
+
 TEST(EhFrame, keeps_cfa_offsets_of_32_bits) {
   EXPECT_EQ(rule_of_program(cfi::def_cfa_offset(0x7fffffff)), "sp+2147483647 ra=cfa-8");
   EXPECT_EQ(rule_of_program(cfi::def_cfa_offset(0x80000000)), "unsupported");

@@ -271,7 +271,7 @@ inline std::string FrameComparer::cfa_text(const unw_rule& rule) {
     case UNW_CFA_FP:
       return sum("rbp", rule.cfa_offset);
     case UNW_CFA_OTHER:
-      return sum(register_name(rule.other_register), rule.cfa_offset);
+      return sum(register_name(rule.other_register - 1), rule.cfa_offset);
     case UNW_CFA_SP_DEREF:
     case UNW_CFA_FP_DEREF:
     case UNW_CFA_SP_INDEX_DEREF:
@@ -293,7 +293,7 @@ inline bool FrameComparer::is_same_saved(std::uint8_t saved, std::int64_t offset
     case UNW_SAVED_FP:
       return cell == "exp";
     case UNW_SAVED_OTHER:
-      return cell == register_name(rule.other_register);
+      return cell == register_name(rule.other_register - 1);
     default:  // lost: what we have no field for
       return cell == "u" || cell == "exp" || cell == "vexp" || cell.starts_with("v") ||
              cell.starts_with("r");

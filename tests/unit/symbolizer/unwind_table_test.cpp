@@ -169,7 +169,31 @@ TEST(UnwindRules, tells_rules_apart_by_every_field) {
   change(&unw_rule::ra);
   change(&unw_rule::other_register);
   change(&unw_rule::is_signal_frame);
-  EXPECT_EQ(numbers.size(), 10U);
+  change(&unw_rule::spare);
+  EXPECT_EQ(numbers.size(), 11U);
+}
+
+// The spare register is followed in the files that need it, and in no other.
+TEST(UnwindTable, says_where_rbx_is_if_a_rule_of_the_file_names_it) {
+  const auto spares_of = [](const ByteWriter& instructions) {
+    UnwindRules rules;
+    const ElfFile file =
+        make_elf({.eh_frame = CfiBuilder()
+                                  .cie()
+                                  .fde(kCode, 0x100, instructions)
+                                  .fde(kCode + 0x100, 0x100,
+                                       join(cfi::def_cfa_offset(16), cfi::offset(kRbx, 2)))
+                                  .bytes()});
+    const UnwindTable table = UnwindTable::build(file, rules).value();
+    std::vector<int> spares;
+    for (const std::uint16_t number : table.rules()) {
+      spares.push_back(rules.at(number).spare);
+    }
+    return spares;
+  };
+  EXPECT_THAT(spares_of(cfi::def_cfa(kRbx, 24)), UnorderedElementsAre(UNW_SPARE_KEPT, 2));
+  EXPECT_THAT(spares_of(cfi::def_cfa(kR10, 24)),
+              UnorderedElementsAre(UNW_SPARE_UNKNOWN, UNW_SPARE_UNKNOWN));
 }
 
 TEST(UnwindTable, is_one_leaf_for_a_small_file) {
@@ -324,7 +348,10 @@ TEST(UnwindTable, says_of_a_library_what_its_reader_says) {
     const ElfFile file = open_elf(path);
     const auto table = UnwindTable::build(file, rules);
     ASSERT_TRUE(table) << table.error().what;
-    auto info = CallFrameInfo::read(file);
+    const bool follows_spare = std::ranges::any_of(table->rules(), [&](std::uint16_t number) {
+      return rules.at(number).spare != UNW_SPARE_UNKNOWN;
+    });
+    auto info = CallFrameInfo::read(file, follows_spare);
     ASSERT_TRUE(info);
     std::vector<CfiRow> rows;
     info->visit_rows([&](std::span<const CfiRow> part) {
