@@ -313,11 +313,51 @@ int cpu_on_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/*
+ * Announces the program, so that its mappings are known here before its first sample.  Announced to
+ * user space by the event stream too, but without the exact start time.
+ */
+SEC("raw_tp/sched_process_exec")
+int cpu_on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	void *ring = ring_of_this_cpu();
+	struct cpu_stack announced = {};
+	struct kc_task task = {};
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	(void)ctx;
+	if (!ring || (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)))
+		return 0;
+	kc_read_current(&task, tgid);
+	announced.process = task.process;
+	announced.time_ns = bpf_ktime_get_ns();
+	/* No room: it is met at its first sample. */
+	bpf_ringbuf_output(ring, &announced, sizeof(announced), BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
 /* Loaded only where pids are selected. */
 SEC("raw_tp/sched_process_exit")
 int cpu_on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	sel_forget_exited((void *)ctx->args[0]);
+	return 0;
+}
+
+/* Tells of every thread of a user process, to whoever reads the iterator. */
+SEC("iter/task")
+int cpu_on_list(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_thread thread = {};
+
+	if (!task || task->flags & KC_PF_KTHREAD)
+		return 0;
+	thread.process.tgid = task->tgid;
+	thread.process.exec_id = task->self_exec_id;
+	thread.process.start_boottime_ns = task->group_leader->start_boottime;
+	thread.cpu_ns = task->se.sum_exec_runtime;
+	bpf_seq_write(ctx->meta->seq, &thread, sizeof(thread)); /* no room: it is called again */
 	return 0;
 }
 

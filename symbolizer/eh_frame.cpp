@@ -15,8 +15,9 @@ namespace waggle {
 
 namespace {
 
-// The largest on a Debian system (clang-19's LLVM) has 6 MB, Chrome some 20.
-constexpr std::size_t kMaxSectionBytes = 256 << 20;
+// The largest on a Debian system (clang-19's LLVM) has 6 MB, Chrome some 20.  All of it is in
+// memory while a table is made, and twice as much for its functions.
+constexpr std::size_t kMaxSectionBytes = 64 << 20;
 // Linkers align functions to 16 bytes.
 constexpr std::uint64_t kPaddingBytes = 16;
 

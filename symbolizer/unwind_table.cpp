@@ -61,6 +61,7 @@ UnwindRules::UnwindRules(std::size_t capacity) : capacity_(capacity) {
 }
 
 std::optional<std::uint16_t> UnwindRules::acquire(const unw_rule& rule) {
+  const std::scoped_lock lock(mutex_);
   if (const auto known = numbers_.find(rule); known != numbers_.end()) {
     ++rules_[known->second].users;
     return known->second;
@@ -82,7 +83,23 @@ std::optional<std::uint16_t> UnwindRules::acquire(const unw_rule& rule) {
   return number;
 }
 
+unw_rule UnwindRules::at(std::uint16_t number) const {
+  const std::scoped_lock lock(mutex_);
+  return rules_[number].rule;
+}
+
+std::size_t UnwindRules::size() const {
+  const std::scoped_lock lock(mutex_);
+  return numbers_.size();
+}
+
+std::uint64_t UnwindRules::refused_count() const {
+  const std::scoped_lock lock(mutex_);
+  return refused_count_;
+}
+
 void UnwindRules::release(std::span<const std::uint16_t> numbers) {
+  const std::scoped_lock lock(mutex_);
   for (const std::uint16_t number : numbers) {
     Entry& entry = rules_.at(number);
     CHECK(number >= UNW_FIXED_RULES && entry.users != 0);
@@ -94,6 +111,7 @@ void UnwindRules::release(std::span<const std::uint16_t> numbers) {
 }
 
 std::size_t UnwindRules::size_bytes() const {
+  const std::scoped_lock lock(mutex_);
   constexpr std::size_t kMapNodeBytes = 48;  // libstdc++: next, hash, the pair; malloc's header
   return rules_.capacity() * sizeof(Entry) + free_.capacity() * sizeof(free_.front()) +
          numbers_.size() * kMapNodeBytes + numbers_.bucket_count() * sizeof(void*);

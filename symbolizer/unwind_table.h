@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -39,7 +40,8 @@ struct UnwindRuleEqual {
 };
 
 // The rules of all tables, each once.  A number means the same rule as long as a table that uses it
-// has not been released.  6,200 rules serve all files of a Debian system.  Not thread-safe.
+// has not been released.  6,200 rules serve all files of a Debian system.  Any thread: tables ask
+// once for each of their rules, so the lock costs nothing.
 class UnwindRules {
  public:
   explicit UnwindRules(std::size_t capacity = UNW_MAX_RULES);
@@ -50,10 +52,10 @@ class UnwindRules {
   // see the table any more.  Fixed rules have users always.
   void release(std::span<const std::uint16_t> numbers);
 
-  [[nodiscard]] const unw_rule& at(std::uint16_t number) const { return rules_[number].rule; }
-  [[nodiscard]] std::size_t size() const { return numbers_.size(); }
+  [[nodiscard]] unw_rule at(std::uint16_t number) const;
+  [[nodiscard]] std::size_t size() const;
   // Rules that found no number.
-  [[nodiscard]] std::uint64_t refused_count() const { return refused_count_; }
+  [[nodiscard]] std::uint64_t refused_count() const;
   // Of memory, for budgets.
   [[nodiscard]] std::size_t size_bytes() const;
 
@@ -63,6 +65,7 @@ class UnwindRules {
     std::uint32_t users;
   };
   std::size_t capacity_;
+  mutable std::mutex mutex_;  // guards all below
   std::vector<Entry> rules_;
   std::vector<std::uint16_t> free_;
   std::unordered_map<unw_rule, std::uint16_t, UnwindRuleHash, UnwindRuleEqual> numbers_;

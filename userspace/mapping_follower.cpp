@@ -2,6 +2,7 @@
 #include "userspace/mapping_follower.h"
 
 #include <cstring>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -30,17 +31,45 @@ void MappingFollower::want(const process_id& process, std::uint64_t time_ns) {
   }
 }
 
-void MappingFollower::take_tables(std::uint64_t now_ns) {
-  for (const ExecutableFileRef& file : tables_.take_done()) {
-    for (const process_id& process : feeder_.outdate(file.get())) {
-      want(process, now_ns);
+void MappingFollower::prepare(const process_id& process, std::uint64_t time_ns,
+                              UnwindUrgency urgency) {
+  const auto view = processes_.load_live(process, time_ns);
+  if (!view) {
+    return;
+  }
+  for (const CodeMapping& mapping : view->mappings) {
+    if (const auto executable = locator_.find_executable(process, time_ns, mapping)) {
+      tables_.want(executable->file, locator_.place_of(executable->file), urgency);
     }
+  }
+}
+
+void MappingFollower::take_tables(std::uint64_t now_ns) {
+  std::unordered_set<const ExecutableFile*> files;
+  for (UnwindTables::Done& done : tables_.take_done()) {
+    files.insert(done.file.get());
+    fresh_.push_back(std::move(done));
+  }
+  if (files.empty()) {
+    return;
+  }
+  for (const process_id& process : feeder_.outdate(files)) {
+    want(process, now_ns);
   }
 }
 
 void MappingFollower::catch_up() {
   for (const Wanted& wanted : std::exchange(wanted_, {})) {
     feed(wanted);
+  }
+  fresh_.clear();
+}
+
+void MappingFollower::housekeep() {
+  for (const process_id& process : feeder_.known()) {
+    if (processes_.is_gone(process)) {
+      feeder_.forget(process.tgid);
+    }
   }
 }
 
@@ -52,16 +81,20 @@ void MappingFollower::feed(const Wanted& wanted) {
   }
   std::vector<MappingFeeder::Row> rows;
   for (const CodeMapping& mapping : view->mappings) {
+    if (rows.size() == MappingFeeder::kMaxRows) {
+      break;
+    }
     const auto executable = locator_.find_executable(process, wanted.time_ns, mapping);
     if (executable) {
-      const auto table = tables_.find(executable->file, locator_.place_of(executable->file),
-                                      mapping.file_offset, mapping.end - mapping.start);
+      auto table = tables_.find(executable->file, locator_.place_of(executable->file),
+                                mapping.file_offset, mapping.end - mapping.start);
       rows.push_back({.row = {.start = mapping.start,
                               .end = mapping.end,
                               .first_frame = frame_make_native(executable->id, mapping.file_offset),
                               .table = table.table,
                               .first_key = table.first_key},
-                      .file = executable->file});
+                      .file = executable->file,
+                      .table = std::move(table.keeps)});
     }
   }
   (void)feeder_.feed(process, view->epoch, rows);  // counted; its frames stay addresses

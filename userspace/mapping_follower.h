@@ -32,14 +32,22 @@ class MappingFollower {
   // A sample had frames that the kernel side could not place.  time_ns: of the sample,
   // CLOCK_MONOTONIC; by now the process may be another program.
   void want(const process_id& process, std::uint64_t time_ns);
+  // Before sampling: what want() would need of a process is found out, and tables that it has not
+  // are asked for.
+  void prepare(const process_id& process, std::uint64_t time_ns, UnwindUrgency urgency);
   // Tables have come: the processes that use them are fed at the next catch_up().  What happened
   // up to now_ns must have been heard: a process that has become another program is no longer the
   // one that was fed.
   void take_tables(std::uint64_t now_ns);
   // Feeds what changed or is wanted.  Call it after each drain of the stream.
   void catch_up();
+  // Room for the first processes.  Waits for a grace period (16 ms), for any thread while no other
+  // is in here.
+  Result<> make_room() { return feeder_.make_room(); }
   // A grace period has passed since the last catch_up().
   void recycle() { feeder_.recycle(); }
+  // About once a second, after the table's advance(): forgets processes whose end was not heard.
+  void housekeep();
 
   [[nodiscard]] const MappingFeeder::Counters& counters() const { return feeder_.counters(); }
   [[nodiscard]] std::uint64_t map_bytes() const { return feeder_.node_bytes(); }
@@ -57,6 +65,7 @@ class MappingFollower {
   UnwindTables& tables_;
   MappingFeeder feeder_;
   std::vector<Wanted> wanted_;
+  std::vector<UnwindTables::Done> fresh_;  // tables that nobody holds yet
 };
 
 }  // namespace waggle

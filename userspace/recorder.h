@@ -6,10 +6,12 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "base/result.h"
@@ -31,15 +33,23 @@ struct Recording {
   std::uint64_t truncated = 0;  // samples with a part of their stack missing
   std::uint64_t withheld = 0;   // runs, an estimate
   std::uint64_t bpf_map_bytes = 0;
+  UnwindTables::Counters tables{};
   std::chrono::nanoseconds duration{};  // from the first event's start to the last one's stop
   std::optional<Error> kernel_names_problem;
 };
 
-// One thread (the resolver has its own).  Destruction at any point gives everything back.
+struct TableOptions {
+  std::size_t budget_bytes = UnwindTables::kBudgetBytes;  // of the kernel side's memory
+  bool prepares_running = true;  // tables of what already runs, before the first sample
+};
+
+// One thread (the resolver and the unwind compiler have their own).  Destruction at any point gives
+// everything back.
 class Recorder {
  public:
   // Loads programs and chooses the event; nothing is sampled yet.
-  static Result<std::unique_ptr<Recorder>> prepare(const CpuSamplerOptions& options);
+  static Result<std::unique_ptr<Recorder>> prepare(const CpuSamplerOptions& options,
+                                                   const TableOptions& tables = {});
 
   // Maps and programs under readable names until destruction.
   Result<> pin(const std::string& directory) { return sampler_.pin(directory); }
@@ -65,6 +75,9 @@ class Recorder {
   [[nodiscard]] const MappingFeeder::Counters& mapping_counters() const {
     return follower_.counters();
   }
+  [[nodiscard]] UnwindTables::Counters table_counters() const { return tables_.counters(); }
+  // Files that have no table though they should, since the last call.
+  std::vector<UnwindTables::Problem> take_table_problems() { return tables_.take_problems(); }
 
   // Ends sampling; nothing is counted after it.
   Result<> stop();
@@ -72,14 +85,17 @@ class Recorder {
   Result<Recording> finish();
 
  private:
-  Recorder(CpuSampler sampler, const SamplingEvent& event, ProcessStream stream,
-           UnwindTables tables);
+  Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables);
+  std::vector<process_id> choose_running();
+  void prepare_running();
+  void prepare_later();
+  void wait_for_tables(std::chrono::steady_clock::time_point end);
   void hear_processes();
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
   void note(const MapRecord& record);
 
-  SamplingEvent event_;
+  SamplingEvent event_{};
   ProcessStream stream_;  // heard from before the first sample
   ProcessTable processes_;
   Locator locator_;
@@ -87,6 +103,11 @@ class Recorder {
   CpuSampler sampler_;
   UnwindTables tables_;       // in the sampler's maps
   MappingFollower follower_;  // writes into the sampler's maps
+  std::jthread room_;         // until start(): a wait that costs no time there
+  bool prepares_running_ = true;
+  std::vector<process_thread> threads_before_;  // all, when programs were loaded
+  std::vector<process_id> later_;               // that ran at the start, the last one next
+  std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point end_;
 };

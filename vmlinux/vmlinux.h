@@ -109,6 +109,10 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;
@@ -120,6 +124,19 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	__u64 self_exec_id;
+	struct sched_entity se;
+};
+
+/* The context of an iterator over tasks. */
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -37,7 +37,8 @@ ABI_ASSERT(sizeof(struct cpu_count_key) == 48, "cpu_count_key has no padding");
 /*
  * cpu_stacks: sent when a stack is first counted in a generation.  frame_count frames follow
  * (bpf/abi/frame.h), leaf first: kernel frames, then user frames, each part with its marker, if
- * any, behind it.
+ * any, behind it.  Without frames it is no stack: the process has just begun a program, and will be
+ * sampled soon.
  */
 struct cpu_stack {
 	__u64 stack_id;

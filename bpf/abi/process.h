@@ -12,6 +12,13 @@ struct process_id {
 };
 ABI_ASSERT(sizeof(struct process_id) == 16, "process_id has no padding");
 
+/* One thread of the host, as cpu_on_list tells of all that live. */
+struct process_thread {
+	struct process_id process;
+	__u64 cpu_ns; /* time that it ran, as of the last tick */
+};
+ABI_ASSERT(sizeof(struct process_thread) == 24, "process_thread has no padding");
+
 enum { PROCESS_COMM_BYTES = 16 };
 
 #endif

@@ -183,6 +183,30 @@ TEST(CpuSampler, forgets_a_selected_process_that_ends) {
   EXPECT_EQ(sampler.selected_count(), 0U);
 }
 
+TEST(CpuSampler, lists_the_threads_of_user_processes_and_their_cpu_time) {
+  const TestProgram program({RECURSION, "10"});
+  const CpuSampler sampler = load({.frequency = 99});
+  const std::jthread second([] { std::this_thread::sleep_for(milliseconds(300)); });
+  const auto threads = sampler.list_threads();
+  ASSERT_TRUE(threads) << threads.error().what;
+  const auto count_of = [&](pid_t pid) {
+    return std::ranges::count(*threads, static_cast<std::uint32_t>(pid),
+                              [](const auto& thread) { return thread.process.tgid; });
+  };
+  EXPECT_EQ(count_of(program.pid()), 1);
+  EXPECT_EQ(count_of(::getpid()), 2);
+  EXPECT_EQ(count_of(2), 0);  // kthreadd
+  std::this_thread::sleep_for(milliseconds(100));
+  const auto later = sampler.list_threads();
+  ASSERT_TRUE(later) << later.error().what;
+  const auto time_of = [&](const auto& list) {
+    return std::ranges::find(list, static_cast<std::uint32_t>(program.pid()),
+                             [](const auto& thread) { return thread.process.tgid; })
+        ->cpu_ns;
+  };
+  EXPECT_GT(time_of(*later), time_of(*threads));
+}
+
 TEST(CpuSampler, takes_the_samples_that_the_rate_promises) {
   const TestProgram first({RECURSION, "10"});
   const TestProgram second({RECURSION, "10"});

@@ -21,11 +21,11 @@ void expect_loads(const CpuSamplerOptions& options, std::size_t program_count) {
 }
 
 TEST(CpuSamplerObject, loads_for_the_whole_host) {
-  expect_loads({}, 1);
+  expect_loads({}, 3);
 }
 
 TEST(CpuSamplerObject, loads_with_every_feature) {
-  expect_loads({.is_pid_filtered = true, .follows_children = true, .counts_threads = true}, 3);
+  expect_loads({.is_pid_filtered = true, .follows_children = true, .counts_threads = true}, 5);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // recursion DEPTH [SECONDS]: main -> recurse (DEPTH times) -> burn, which is where all time goes.
-// Prints "ready" once it burns; ends after SECONDS, or when killed.
+// Prints "ready" once it burns; ends after SECONDS, or when killed.  FRAME_BYTES makes the frames
+// of recurse() larger, so that programs whose code looks alike unwind by different rules.
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,6 +25,10 @@ static void burn(double until) {
 }
 
 static void recurse(int depth, double until) {
+#ifdef FRAME_BYTES
+  volatile char larger[FRAME_BYTES];
+  larger[0] = 0;
+#endif
   if (depth > 1) {
     recurse(depth - 1, until);
   } else {

@@ -74,6 +74,7 @@ class RecordRun {
   void on_signal();
   void on_tick();
   void housekeep();
+  void tell_table_problems();
   void end_command();
   Result<int> report_result();
 
@@ -116,7 +117,8 @@ Result<> RecordRun::prepare() {
                          .is_pid_filtered = is_filtered,
                          .follows_children = options_.with_children || !options_.command.empty(),
                          .counts_threads = options_.has_thread_frames,
-                         .ring_bytes = std::size_t{options_.ring_size_kib} * 1024}));
+                         .ring_bytes = std::size_t{options_.ring_size_kib} * 1024},
+                        {.prepares_running = options_.command.empty()}));
   if (!options_.pin_dir.empty()) {
     if (const Result<> pinned = recorder_->pin(options_.pin_dir); !pinned) {
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
@@ -215,9 +217,16 @@ void RecordRun::housekeep() {
     last_cpu_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
+  tell_table_problems();
   if (!options_.pids.empty() && recorder_->selected_count() == 0) {
     LOG_INFO("all recorded processes have ended");
     is_over_ = true;
+  }
+}
+
+void RecordRun::tell_table_problems() {
+  for (const auto& [file, reason] : recorder_->take_table_problems()) {
+    LOG_WARNING("{}: {}, continuing with frame pointers there", file, reason);
   }
 }
 
@@ -259,7 +268,14 @@ void RecordRun::end_command() {
 
 Result<int> RecordRun::report_result() {
   const Recording recording = TRY(recorder_->finish());
+  tell_table_problems();
   recorder_.reset();
+  const auto& tables = recording.tables;
+  LOG_DEBUG(
+      "unwind tables: {} compiled ({} of them again), {} files without, {} refused, {} times no "
+      "room, {} evicted, {} malformed functions, {} rows without a rule",
+      tables.compiled, tables.again, tables.without, tables.refused, tables.no_room, tables.evicted,
+      tables.malformed, tables.no_rule);
   if (recording.kernel_names_problem) {
     LOG_WARNING("kernel functions have no names: {}", recording.kernel_names_problem->what);
   }

@@ -9,16 +9,13 @@
 #include <limits>
 #include <utility>
 
-#include "userspace/attach/bpf_handles.h"
-#include "userspace/attach/map_bytes.h"
+#include "base/check.h"
 
 namespace waggle {
 
 namespace {
 
 constexpr std::uint64_t kNoAddress = std::numeric_limits<std::uint64_t>::max();
-constexpr std::size_t kMaxRows =
-    std::size_t{MAPPINGS_ROWS_PER_NODE} * std::size_t{MAPPINGS_NODES_PER_PROCESS};
 
 bool is_same(const process_id& a, const process_id& b) {
   return std::memcmp(&a, &b, sizeof(a)) == 0;
@@ -34,51 +31,28 @@ mapping_node make_node(std::span<const MappingFeeder::Row> rows) {
   return node;
 }
 
+constexpr NodePool::Shape kShape{.chunk_name = "proc_chunk",
+                                 .node_bytes = sizeof(mapping_node),
+                                 .nodes_per_chunk = MAPPINGS_NODES_PER_CHUNK,
+                                 .max_chunks = MAPPINGS_MAX_CHUNKS,
+                                 .map_flags = 0};
+
 }  // namespace
 
-Result<> MappingNodes::add_chunk() {
-  if (chunks_.size() >= MAPPINGS_MAX_CHUNKS) {
-    return fail(Errc::exhausted, "proc_nodes is full");
-  }
-  UniqueFd chunk = TRY(create_map(BPF_MAP_TYPE_ARRAY, "proc_chunk", sizeof(std::uint32_t),
-                                  sizeof(mapping_node), MAPPINGS_NODES_PER_CHUNK));
-  const auto slot = static_cast<std::uint32_t>(chunks_.size());
-  const int fd = chunk.get();
-  if (bpf_map_update_elem(outer_map_, &slot, &fd, BPF_ANY) != 0) {
-    return fail_errno("put a chunk into proc_nodes", errno);
-  }
-  chunks_.push_back(std::move(chunk));
-  for (std::uint32_t i = MAPPINGS_NODES_PER_CHUNK; i-- > 0;) {
-    free_.push_back(slot * MAPPINGS_NODES_PER_CHUNK + i);
-  }
-  return {};
-}
+MappingFeeder::MappingFeeder(int mappings_map, int nodes_map)
+    : mappings_map_(mappings_map), nodes_(nodes_map, kShape) {}
 
-Result<std::uint32_t> MappingNodes::write(const mapping_node& node) {
-  if (free_.empty()) {
-    TRY(add_chunk());
-  }
-  const std::uint32_t number = free_.back();
+Result<std::uint32_t> MappingFeeder::write_node(std::span<const Row> rows) {
+  TRY(nodes_.make_room(1));
+  const mapping_node node = make_node(rows);
+  const std::uint32_t number = nodes_.take();
   const std::uint32_t at = number % MAPPINGS_NODES_PER_CHUNK;
-  const int chunk = chunks_[number / MAPPINGS_NODES_PER_CHUNK].get();
-  if (bpf_map_update_elem(chunk, &at, &node, BPF_ANY) != 0) {
-    return fail_errno("write a node of proc_nodes", errno);
+  if (bpf_map_update_elem(nodes_.chunk_fd(number), &at, &node, BPF_ANY) != 0) {
+    const int error = errno;
+    nodes_.give_back(number);
+    return fail_errno("write a node of proc_nodes", error);
   }
-  free_.pop_back();
   return number;
-}
-
-void MappingNodes::recycle() {
-  free_.insert(free_.end(), given_back_.begin(), given_back_.end());
-  given_back_.clear();
-}
-
-std::uint64_t MappingNodes::map_bytes() const {
-  std::uint64_t sum = 0;
-  for (const UniqueFd& chunk : chunks_) {
-    sum += waggle::map_bytes(chunk.get()).value_or(0);
-  }
-  return sum;
 }
 
 Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
@@ -90,20 +64,23 @@ Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
     const auto part = rows.first(std::min<std::size_t>(rows.size(), MAPPINGS_ROWS_PER_NODE));
     rows = rows.subspan(part.size());
     entry.node_starts[i] = part.front().row.start;
-    entry.nodes[i] = TRY(nodes_.write(make_node(part)));
+    entry.nodes[i] = TRY(write_node(part));
     fed.nodes.push_back(entry.nodes[i]);
     std::ranges::transform(part, std::back_inserter(fed.files), &Row::file);
+    std::ranges::transform(part, std::back_inserter(fed.tables), &Row::table);
   }
   return entry;
 }
 
 Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
                              std::span<const Row> rows) {
-  if (rows.size() > kMaxRows) {
-    ++counters_.cut;
-    rows = rows.first(kMaxRows);
-  }
-  Fed fed{.process = process, .epoch = epoch, .is_outdated = false, .nodes = {}, .files = {}};
+  CHECK(rows.size() <= kMaxRows);
+  Fed fed{.process = process,
+          .epoch = epoch,
+          .is_outdated = false,
+          .nodes = {},
+          .files = {},
+          .tables = {}};
   Result<process_mappings> entry = write_nodes(process, rows, fed);
   Result<> written;
   if (!entry) {
@@ -129,7 +106,12 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
 }
 
 void MappingFeeder::give_back(const Fed& fed) {
-  std::ranges::for_each(fed.nodes, [this](std::uint32_t node) { nodes_.give_back(node); });
+  given_back_.insert(given_back_.end(), fed.nodes.begin(), fed.nodes.end());
+}
+
+void MappingFeeder::recycle() {
+  std::ranges::for_each(given_back_, [this](std::uint32_t node) { nodes_.give_back(node); });
+  given_back_.clear();
 }
 
 void MappingFeeder::forget(std::uint32_t pid) {
@@ -148,17 +130,26 @@ bool MappingFeeder::is_current(const process_id& process, std::uint64_t epoch) c
          is_same(known->second.process, process);
 }
 
-std::vector<process_id> MappingFeeder::outdate(const ExecutableFile* file) {
+std::vector<process_id> MappingFeeder::outdate(
+    const std::unordered_set<const ExecutableFile*>& files) {
   std::vector<process_id> outdated;
   for (auto& [pid, fed] : by_pid_) {
-    const bool has_it = std::ranges::any_of(
-        fed.files, [&](const ExecutableFileRef& known) { return known.get() == file; });
-    if (has_it) {
+    const bool has_one = std::ranges::any_of(
+        fed.files, [&](const ExecutableFileRef& file) { return files.contains(file.get()); });
+    if (has_one) {
       fed.is_outdated = true;
       outdated.push_back(fed.process);
     }
   }
   return outdated;
+}
+
+std::vector<process_id> MappingFeeder::known() const {
+  std::vector<process_id> known;
+  for (const auto& [pid, fed] : by_pid_) {
+    known.push_back(fed.process);
+  }
+  return known;
 }
 
 const process_id* MappingFeeder::find(std::uint32_t pid) const {

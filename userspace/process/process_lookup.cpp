@@ -101,4 +101,21 @@ std::optional<InstanceView> ProcessTable::find_live(const process_id& id, std::u
   return InstanceView{image->exec_name, image->history->current(), image->history->epoch()};
 }
 
+std::optional<InstanceView> ProcessTable::load_live(const process_id& id, std::uint64_t time_ns) {
+  Process* process = newest(id.tgid);
+  const bool is_missing = process != nullptr && process->is_live() &&
+                          process->may_be(id, time_ns) && !process->is_kernel_thread &&
+                          !process->current().history->is_complete();
+  if (is_missing) {
+    (void)load(*process);  // counted; find_live() has no answer then
+  }
+  return find_live(id, time_ns);
+}
+
+bool ProcessTable::is_gone(const process_id& id) const {
+  const auto known = by_pid_.find(id.tgid);
+  return known == by_pid_.end() || !known->second->is_live() ||
+         !known->second->may_be(id, now_.monotonic_ns);
+}
+
 }  // namespace waggle

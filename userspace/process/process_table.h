@@ -115,6 +115,12 @@ class ProcessTable {
   // Nothing when the instance is unknown, gone or a kernel thread.
   std::optional<InstanceView> find_live(const process_id& id, std::uint64_t time_ns);
 
+  // The same, but reads /proc now if the mappings are not known; for the start, when the processes
+  // that matter most are asked for first: no limit counts.
+  std::optional<InstanceView> load_live(const process_id& id, std::uint64_t time_ns);
+  // Whether it has ended, as far as is known.  Asks nobody.
+  [[nodiscard]] bool is_gone(const process_id& id) const;
+
   [[nodiscard]] const ProcessTableCounters& counters() const { return counters_; }
   [[nodiscard]] std::size_t size_bytes() const;
   [[nodiscard]] std::size_t process_count() const { return process_count_; }

@@ -4,8 +4,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 
 #include "symbolizer/vdso.h"
@@ -13,6 +15,10 @@
 namespace waggle {
 
 namespace {
+
+// Whose call frame information takes 25 ms at most, as a rule: a file four times that of libc's
+// size has as much as LLVM's library.
+constexpr std::uint64_t kLargeBytes = std::uint64_t{32} << 20;
 
 Result<ElfFile> open_elf(const ExecutableFileRef& file, const FilePlace& place) {
   if (file == nullptr) {
@@ -23,27 +29,45 @@ Result<ElfFile> open_elf(const ExecutableFileRef& file, const FilePlace& place) 
 
 }  // namespace
 
-Result<std::unique_ptr<UnwindCompiler>> UnwindCompiler::start() {
+Result<std::unique_ptr<UnwindCompiler>> UnwindCompiler::start(UnwindCache& cache) {
   UniqueFd done_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!done_fd.is_open()) {
     return fail_errno("eventfd", errno);
   }
-  return std::unique_ptr<UnwindCompiler>(new UnwindCompiler(std::move(done_fd)));
+  return std::unique_ptr<UnwindCompiler>(new UnwindCompiler(cache, std::move(done_fd)));
 }
 
-UnwindCompiler::UnwindCompiler(UniqueFd done_fd)
-    : done_fd_(std::move(done_fd)), thread_([this] { run(); }) {}
+UnwindCompiler::UnwindCompiler(UnwindCache& cache, UniqueFd done_fd)
+    : cache_(cache), done_fd_(std::move(done_fd)) {
+  for (Lane& lane : lanes_) {
+    lane.thread = std::jthread([this, &lane] { run(lane); });
+  }
+}
 
 UnwindCompiler::~UnwindCompiler() {
   const std::scoped_lock lock(mutex_);
   is_finishing_ = true;
-  changed_.notify_all();
+  std::ranges::for_each(lanes_, [](Lane& lane) { lane.changed.notify_all(); });
 }
 
-void UnwindCompiler::compile(ExecutableFileRef file, FilePlace place) {
+UnwindCompiler::Lane& UnwindCompiler::lane_of(const ExecutableFileRef& file) {
+  return lanes_[file != nullptr && file->identity.size > kLargeBytes ? 1 : 0];
+}
+
+void UnwindCompiler::compile(ExecutableFileRef file, FilePlace place, UnwindUrgency urgency) {
+  Lane& lane = lane_of(file);
   const std::scoped_lock lock(mutex_);
-  queue_.push_back({.file = std::move(file), .place = std::move(place)});
-  changed_.notify_all();
+  lane.queue.push_back({.file = std::move(file), .place = std::move(place), .urgency = urgency});
+  lane.changed.notify_all();
+}
+
+void UnwindCompiler::hurry(const ExecutableFileRef& file) {
+  Lane& lane = lane_of(file);
+  const std::scoped_lock lock(mutex_);
+  const auto waiting = std::ranges::find(lane.queue, file, &Work::file);
+  if (waiting != lane.queue.end()) {
+    waiting->urgency = UnwindUrgency::sampled;
+  }
 }
 
 std::vector<CompiledTable> UnwindCompiler::take() {
@@ -54,37 +78,46 @@ std::vector<CompiledTable> UnwindCompiler::take() {
   return std::exchange(done_, {});
 }
 
-std::optional<UnwindCompiler::Work> UnwindCompiler::next() {
+std::optional<UnwindCompiler::Work> UnwindCompiler::next(Lane& lane) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !queue_.empty() || is_finishing_; });
+  if (lane.queue.empty() && !is_finishing_) {
+    lock.unlock();
+    cache_.grow_ahead();
+    lock.lock();
+  }
+  lane.changed.wait(lock, [&] { return !lane.queue.empty() || is_finishing_; });
   if (is_finishing_) {
     return std::nullopt;
   }
-  Work work = std::move(queue_.front());
-  queue_.pop_front();
+  const auto first = std::ranges::min_element(lane.queue, std::less(), [](const Work& waiting) {
+    return std::tuple(waiting.urgency, waiting.size_bytes());
+  });
+  Work work = std::move(*first);
+  lane.queue.erase(first);
   return work;
 }
 
 CompiledTable UnwindCompiler::compile_one(const Work& work) {
   CompiledTable compiled{
-      .file = work.file, .table = fail(Errc::not_found, ""), .rules = {}, .segments = {}};
+      .file = work.file, .place = work.place, .table = fail(Errc::not_found, "")};
   const auto elf = open_elf(work.file, work.place);
   if (!elf) {
     compiled.table = std::unexpected(elf.error());
     return compiled;
   }
-  compiled.segments = elf->load_segments();
-  compiled.table = UnwindTable::build(*elf, rules_);
-  if (compiled.table) {
-    for (const std::uint16_t number : compiled.table->rules()) {
-      compiled.rules.push_back({.number = number, .rule = rules_.at(number)});
-    }
+  auto table = UnwindTable::build(*elf, cache_.rules());
+  if (!table) {
+    compiled.table = std::unexpected(std::move(table).error());
+    return compiled;
   }
+  compiled.facts = table->facts();
+  compiled.node_count = table->nodes().size();
+  compiled.table = cache_.put(*table, elf->load_segments());
   return compiled;
 }
 
-void UnwindCompiler::run() {
-  while (const std::optional<Work> work = next()) {
+void UnwindCompiler::run(Lane& lane) {
+  while (const std::optional<Work> work = next(lane)) {
     CompiledTable compiled = compile_one(*work);
     const std::scoped_lock lock(mutex_);
     done_.push_back(std::move(compiled));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles the unwind tables of executable files on a thread of its own: a large file takes some
-// hundred milliseconds, and the main loop must not wait.  Not for where tables go: unwind_tables.h.
+// Makes the unwind tables of executable files and puts them where the kernel side finds them, on
+// threads of its own: a large file takes some hundred milliseconds, and the main loop must not
+// wait.  Not for which file has a table: unwind_tables.h.
 #pragma once
 
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,28 +17,35 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "symbolizer/elf_file.h"
-#include "symbolizer/unwind_table.h"
 #include "userspace/process/executable_files.h"
+#include "userspace/process/unwind_cache.h"
 
 namespace waggle {
 
+enum class UnwindUrgency : std::uint8_t { sampled, known };  // most urgent first
+
 struct CompiledTable {
-  ExecutableFileRef file;            // none: the vDSO
-  Result<UnwindTable> table;         // the error tells why it has none
-  std::vector<NumberedRule> rules;   // that the table uses
-  std::vector<ElfSegment> segments;  // of the file
+  ExecutableFileRef file;  // none: the vDSO
+  FilePlace place;
+  Result<PooledTableRef> table;  // the error tells why it has none
+  UnwindTableFacts facts{};
+  std::size_t node_count = 0;  // that it takes, also where there is no room
 };
 
-// compile() and take() are of one thread.
+// compile() and take() are of one thread.  Large files have a thread of their own, so that the
+// tables of others never wait for one.
 class UnwindCompiler {
  public:
-  static Result<std::unique_ptr<UnwindCompiler>> start();
+  // The cache outlives it.
+  static Result<std::unique_ptr<UnwindCompiler>> start(UnwindCache& cache);
   UnwindCompiler(const UnwindCompiler&) = delete;
   UnwindCompiler& operator=(const UnwindCompiler&) = delete;
   ~UnwindCompiler();
 
-  // Does not wait.  No file: the vDSO.
-  void compile(ExecutableFileRef file, FilePlace place);
+  // Does not wait.  No file: the vDSO.  The most urgent is compiled first, of these the smallest.
+  void compile(ExecutableFileRef file, FilePlace place, UnwindUrgency urgency);
+  // Of what was compile()d, if it still waits.
+  void hurry(const ExecutableFileRef& file);
   // Readable when take() has something.
   [[nodiscard]] int fd() const { return done_fd_.get(); }
   std::vector<CompiledTable> take();
@@ -45,21 +54,30 @@ class UnwindCompiler {
   struct Work {
     ExecutableFileRef file;
     FilePlace place;
+    UnwindUrgency urgency;
+
+    [[nodiscard]] std::uint64_t size_bytes() const {
+      return file == nullptr ? 0 : file->identity.size;
+    }
+  };
+  struct Lane {
+    std::vector<Work> queue;  // guarded by mutex_
+    std::condition_variable changed;
+    std::jthread thread;
   };
 
-  explicit UnwindCompiler(UniqueFd done_fd);
-  void run();
-  std::optional<Work> next();
+  UnwindCompiler(UnwindCache& cache, UniqueFd done_fd);
+  Lane& lane_of(const ExecutableFileRef& file);
+  void run(Lane& lane);
+  std::optional<Work> next(Lane& lane);
   CompiledTable compile_one(const Work& work);
 
+  UnwindCache& cache_;
   UniqueFd done_fd_;
-  UnwindRules rules_;  // the thread's alone
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Work> queue_;           // guarded by mutex_
   std::vector<CompiledTable> done_;  // guarded by mutex_
   bool is_finishing_ = false;        // guarded by mutex_
-  std::jthread thread_;              // last: it uses all of the above
+  std::array<Lane, 2> lanes_;        // last: their threads use all of the above
 };
 
 }  // namespace waggle

@@ -4,34 +4,36 @@
 #include <bpf/bpf.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <numeric>
 #include <optional>
 
+#include "base/check.h"
 #include "base/mapping.h"
-#include "userspace/attach/bpf_handles.h"
-#include "userspace/attach/map_bytes.h"
 
 namespace waggle {
 
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{UNW_NODES_PER_CHUNK} * UNW_NODE_BYTES;
+constexpr std::size_t kMostNodes = std::size_t{UNW_MAX_CHUNKS} * UNW_NODES_PER_CHUNK;
+
+// Chunks come four at a time: they wait for one grace period then.
+constexpr std::size_t kGrowNodes = std::size_t{4} * UNW_NODES_PER_CHUNK;
+
+constexpr NodePool::Shape kShape{.chunk_name = "unw_chunk",
+                                 .node_bytes = UNW_NODE_BYTES,
+                                 .nodes_per_chunk = UNW_NODES_PER_CHUNK,
+                                 .max_chunks = UNW_MAX_CHUNKS,
+                                 .map_flags = BPF_F_MMAPABLE};
 
 }  // namespace
 
-Result<> UnwindPool::add_chunk() {
-  UniqueFd chunk = TRY(create_map(BPF_MAP_TYPE_ARRAY, "unw_chunk", sizeof(std::uint32_t),
-                                  UNW_NODE_BYTES, UNW_NODES_PER_CHUNK, BPF_F_MMAPABLE));
-  const auto slot = static_cast<std::uint32_t>(chunks_.size());
-  const int fd = chunk.get();
-  if (bpf_map_update_elem(nodes_map_, &slot, &fd, BPF_ANY) != 0) {
-    return fail_errno("put a chunk into unw_nodes", errno);
-  }
-  chunks_.push_back(std::move(chunk));
-  return {};
-}
+UnwindPool::UnwindPool(int nodes_map, int rules_map, std::size_t max_nodes)
+    : nodes_(nodes_map, kShape),
+      rules_map_(rules_map),
+      max_nodes_(std::min(max_nodes, kMostNodes)) {}
 
 Result<> UnwindPool::write_fixed_rules() {
   constexpr NumberedRule kFixed[] = {
@@ -54,44 +56,52 @@ Result<> UnwindPool::write_rules(std::span<const NumberedRule> rules) {
 // A chunk is mapped only while it is written: its pages would count twice otherwise.
 Result<> UnwindPool::write_nodes(const UnwindTable& table, std::span<const std::uint32_t> numbers) {
   std::optional<Mapping> chunk;
+  int mapped_fd = -1;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const std::uint32_t at = numbers[i] % UNW_NODES_PER_CHUNK;
-    if (!chunk || at == 0) {
-      const int fd = chunks_[numbers[i] / UNW_NODES_PER_CHUNK].get();
+    const int fd = nodes_.chunk_fd(numbers[i]);
+    if (fd != mapped_fd) {
       chunk.reset();
       chunk.emplace(TRY(Mapping::map_shared(fd, kChunkBytes, PROT_READ | PROT_WRITE)));
+      mapped_fd = fd;
     }
     unw_node node;
     table.copy_node(i, numbers, node);
-    std::memcpy(chunk->bytes().data() + std::size_t{at} * UNW_NODE_BYTES, &node, sizeof(node));
+    const std::size_t at = numbers[i] % UNW_NODES_PER_CHUNK;
+    std::memcpy(chunk->bytes().data() + at * UNW_NODE_BYTES, &node, sizeof(node));
   }
   return {};
 }
 
-Result<std::uint32_t> UnwindPool::write(const UnwindTable& table,
-                                        std::span<const NumberedRule> rules) {
-  const std::size_t count = table.nodes().size();
-  constexpr std::size_t kMaxNodes = std::size_t{UNW_MAX_CHUNKS} * UNW_NODES_PER_CHUNK;
-  if (count > kMaxNodes - used_count_) {
-    return fail(Errc::exhausted, "unw_nodes is full");
+Result<> UnwindPool::grow(std::size_t node_count) {
+  if (node_count <= nodes_.free_count()) {
+    return {};
   }
-  while (chunks_.size() * UNW_NODES_PER_CHUNK < used_count_ + count) {
-    TRY(add_chunk());
-  }
-  std::vector<std::uint32_t> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), used_count_);
-  TRY(write_rules(rules));
-  TRY(write_nodes(table, numbers));
-  used_count_ += static_cast<std::uint32_t>(count);
-  return unw_table_make(table.tree(numbers));
+  const std::size_t wanted = std::max(node_count, nodes_.free_count() + kGrowNodes);
+  return nodes_.make_room(std::min(wanted, max_nodes_ - used_count_));
 }
 
-std::uint64_t UnwindPool::map_bytes() const {
-  std::uint64_t sum = 0;
-  for (const UniqueFd& chunk : chunks_) {
-    sum += waggle::map_bytes(chunk.get()).value_or(0);
+Result<UnwindPool::Written> UnwindPool::write(const UnwindTable& table,
+                                              std::span<const NumberedRule> rules) {
+  const std::size_t count = table.nodes().size();
+  CHECK(has_room(count));
+  TRY(grow(count));
+  TRY(write_rules(rules));
+  Written written;
+  written.nodes.resize(count);
+  std::ranges::generate(written.nodes, [this] { return nodes_.take(); });
+  std::ranges::sort(written.nodes);  // so that a chunk is mapped once
+  used_count_ += count;
+  if (Result<> copied = write_nodes(table, written.nodes); !copied) {
+    give_back(written.nodes);
+    return std::unexpected(std::move(copied).error());
   }
-  return sum;
+  written.table = unw_table_make(table.tree(written.nodes));
+  return written;
+}
+
+void UnwindPool::give_back(std::span<const std::uint32_t> nodes) {
+  std::ranges::for_each(nodes, [this](std::uint32_t node) { nodes_.give_back(node); });
+  used_count_ -= nodes.size();
 }
 
 }  // namespace waggle

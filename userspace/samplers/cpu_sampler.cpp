@@ -10,8 +10,10 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
+#include "base/file.h"
 #include "bpf/abi/frame.h"
 #include "bpf/abi/select.h"
 #include "bpf/abi/unwind.h"
@@ -88,6 +90,7 @@ struct CpuSampler::State {
   RingBuffer reader;
   std::optional<CpuEvents> events;
   BpfLink fork_link;
+  BpfLink exec_link;
   BpfLink exit_link;
   std::optional<PinDirectory> pins;
 
@@ -114,6 +117,10 @@ int keep_stack(void* context, void* data, std::size_t size) {
   const auto* frames = reinterpret_cast<const std::uint64_t*>(head + 1);
   const std::size_t room = (size - sizeof(cpu_stack)) / sizeof(std::uint64_t);
   if (head->frame_count > room) {
+    return 0;
+  }
+  if (head->frame_count == 0) {
+    received.unplaced.push_back({.process = head->process, .time_ns = head->time_ns});
     return 0;
   }
   const std::span<const std::uint64_t> stack(frames, head->frame_count);
@@ -228,11 +235,28 @@ std::size_t CpuSampler::selected_count() const {
   return count;
 }
 
+Result<std::vector<process_thread>> CpuSampler::list_threads() const {
+  const BpfLink link(bpf_program__attach_iter(state_->skeleton->progs.cpu_on_list, nullptr));
+  if (!link) {
+    return fail_errno("attach cpu_on_list", errno);
+  }
+  const UniqueFd list(bpf_iter_create(bpf_link__fd(link.get())));
+  if (!list.is_open()) {
+    return fail_errno("read cpu_on_list", errno);
+  }
+  constexpr std::size_t kMaxBytes = std::size_t{64} << 20;  // two million threads
+  const std::string bytes = TRY(read_all(list.get(), kMaxBytes));
+  std::vector<process_thread> threads(bytes.size() / sizeof(process_thread));
+  std::memcpy(threads.data(), bytes.data(), threads.size() * sizeof(process_thread));
+  return threads;
+}
+
 Result<> CpuSampler::start(const SamplingEvent& event) {
   const auto& programs = state_->skeleton->progs;
   if (state_->options.is_pid_filtered) {
     state_->exit_link = TRY(attach(programs.cpu_on_exit));
   }
+  state_->exec_link = TRY(attach(programs.cpu_on_exec));
   if (state_->options.follows_children) {
     state_->fork_link = TRY(attach(programs.cpu_on_fork));
   }
@@ -309,6 +333,7 @@ Result<> CpuSampler::refresh_cpus() {
 void CpuSampler::stop() {
   state_->events->stop();
   state_->fork_link.reset();
+  state_->exec_link.reset();
   state_->exit_link.reset();
 }
 

@@ -61,6 +61,9 @@ class CpuSampler {
   // How many processes are selected now: those that end are removed by the kernel side.
   [[nodiscard]] std::size_t selected_count() const;
 
+  // All threads of the host's user processes.
+  [[nodiscard]] Result<std::vector<process_thread>> list_threads() const;
+
   Result<> start(const SamplingEvent& event);
 
   // Readable when a ring is half full, or when a process was met that the kernel side does not
@@ -68,7 +71,8 @@ class CpuSampler {
   [[nodiscard]] int poll_fd() const;
   // Takes new stacks out of the rings.
   Result<> consume();
-  // The processes of those stacks that had frames outside proc_mappings, since the last call.
+  // The processes of those stacks that had frames outside proc_mappings, and those that have begun
+  // a program, since the last call.
   struct Unplaced {
     process_id process;
     std::uint64_t time_ns;  // CLOCK_MONOTONIC, of the sample

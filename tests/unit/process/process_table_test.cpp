@@ -259,6 +259,18 @@ TEST_F(ProcessTableTest, reads_maps_only_when_a_sample_needs_them) {
   EXPECT_EQ(table().counters().maps_reads, 1U);
 }
 
+TEST_F(ProcessTableTest, mappings_are_read_before_a_sample_when_asked_for_and_once) {
+  limits_.reads_per_second = 0;
+  put_shell();
+  EXPECT_FALSE(table().find_live(kShell, 100 * kSecond));
+  const auto view = table().load_live(kShell, 100 * kSecond);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->mappings.size(), 1U);
+  EXPECT_TRUE(table().load_live(kShell, 100 * kSecond));
+  EXPECT_EQ(table().counters().maps_reads, 1U);
+  EXPECT_FALSE(table().load_live({100, 3, 7 * kSecond}, 100 * kSecond));  // of an earlier owner
+}
+
 TEST_F(ProcessTableTest, an_unknown_address_asks_proc_again_but_seldom) {
   put_shell();
   ASSERT_EQ(find(kShell, now_ns_, 0x400000), "/bin/sh+0");
@@ -384,6 +396,32 @@ TEST_F(ProcessTableTest, after_a_loss_lost_exits_and_forks_are_found) {
   EXPECT_FALSE(table().find_live(id(200, 100 * kSecond, 3), 103 * kSecond));
   EXPECT_EQ(name({500, 1, 600000 * kTickNs}, 103 * kSecond), "new");
   EXPECT_EQ(table().process_count(), 4U);
+}
+
+TEST_F(ProcessTableTest, a_process_whose_exit_was_lost_is_gone_once_proc_was_asked) {
+  put_shell();
+  EXPECT_FALSE(table().is_gone(kShell));
+  proc_.remove(100);
+  at(101 * kSecond);
+  lose();
+  EXPECT_FALSE(table().is_gone(kShell));
+  at(103 * kSecond);
+  table().advance();
+  EXPECT_TRUE(table().is_gone(kShell));
+}
+
+TEST_F(ProcessTableTest, a_process_is_gone_when_its_pid_is_used_again) {
+  put_shell();
+  fork(100, 200);
+  const process_id first = id(200, 100 * kSecond, 3);
+  EXPECT_FALSE(table().is_gone(first));
+  at(101 * kSecond);
+  exit(200);
+  EXPECT_TRUE(table().is_gone(first));
+  at(103 * kSecond);
+  fork(100, 200);
+  EXPECT_TRUE(table().is_gone(first));
+  EXPECT_FALSE(table().is_gone(id(200, 103 * kSecond, 3)));
 }
 
 TEST_F(ProcessTableTest, a_kernel_thread_has_its_present_name_and_no_mappings) {
