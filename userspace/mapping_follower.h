@@ -18,13 +18,13 @@ namespace waggle {
 // One thread, the table's.
 class MappingFollower {
  public:
-  // The descriptors of proc_mappings and proc_nodes.  The other three outlive it.
+  // The descriptors of proc_mappings and proc_nodes, and proc_version.  The others outlive it.
   MappingFollower(ProcessTable& processes, Locator& locator, UnwindTables& tables, int mappings_map,
-                  int nodes_map)
+                  int nodes_map, volatile __u64& version)
       : processes_(processes),
         locator_(locator),
         tables_(tables),
-        feeder_(mappings_map, nodes_map) {}
+        feeder_(mappings_map, nodes_map, version) {}
 
   // After the table took the record: a process that exits or execs is forgotten, one that maps
   // something is fed at the next catch_up().

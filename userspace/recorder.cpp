@@ -53,7 +53,8 @@ Recorder::Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables
       resolver_(kModuleCacheBytes),
       sampler_(std::move(sampler)),
       tables_(std::move(tables)),
-      follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd()),
+      follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd(),
+                sampler_.mappings_version()),
       room_([this] { (void)follower_.make_room(); }) {}  // who needs it will say
 
 Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& options,

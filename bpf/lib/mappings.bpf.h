@@ -16,6 +16,9 @@ struct {
 	__type(value, struct process_mappings);
 } proc_mappings SEC(".maps");
 
+/* User space raises it after each change of proc_mappings. */
+volatile __u64 proc_version;
+
 /* Sizes, not types: libbpf 1.1 cannot find the size of an inner map's value type. */
 struct proc_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -73,6 +76,17 @@ static __always_inline bool maps_is_same_process(const struct process_id *a,
 {
 	return a->tgid == b->tgid && a->exec_id == b->exec_id &&
 	       a->start_boottime_ns == b->start_boottime_ns;
+}
+
+/* Of what is known of the process; 0: nothing. */
+static __always_inline u64 maps_epoch(const struct process_id *process)
+{
+	const struct process_mappings *mappings = maps_of(process);
+	u64 epoch = mappings ? mappings->epoch : 0;
+
+	barrier();
+	/* The entry may have been reused for another process before its epoch was read. */
+	return epoch && maps_is_same_process(&mappings->process, process) ? epoch : 0;
 }
 
 /* Copies the row that holds `address`.  False: the mapping is not known here. */

@@ -39,8 +39,9 @@ struct unw_memory {
  */
 struct unw_row_cache {
 	struct process_id process;
-	__u64 epoch; /* of its process_mappings; 0: nothing is known of the process */
-	__u32 last;  /* the row that was right last: the next frame is often in it too */
+	__u64 version; /* proc_version when the epoch was looked up */
+	__u64 epoch;   /* of its process_mappings; 0: nothing is known of the process */
+	__u32 last;    /* the row that was right last: the next frame is often in it too */
 	__u32 pad_;
 	struct mapping_row rows[UNW_ROWS]; /* end 0: covers nothing */
 };
@@ -54,10 +55,13 @@ struct unw_pc_entry {
 	__u64 epoch; /* of process_mappings; 0: a free entry */
 	__u64 frame;
 	struct unw_rule rule; /* a copy: its map is one more line to fetch, cold at most samples */
+	__u64 pad_[3];	      /* to a cache line */
 };
 
 enum {
-	UNW_PC_ENTRIES = 32768 / sizeof(struct unw_pc_entry), /* a CPU's element can have no more */
+	UNW_PC_ENTRY_BITS = 9,
+	UNW_PC_ENTRIES =
+		1 << UNW_PC_ENTRY_BITS, /* 32,768 bytes, the most that a CPU's element can have */
 };
 
 struct unw_pc_cache {
@@ -160,10 +164,15 @@ static inline int unw_read_word(struct unw_memory *memory, __u64 address, __u64 
 static __always_inline void unw_begin_rows(struct unw_row_cache *cache,
 					   const struct process_id *process)
 {
-	struct process_mappings *mappings = maps_of(process);
-	u64 epoch = mappings ? mappings->epoch : 0;
+	bool is_same = maps_is_same_process(&cache->process, process);
+	u64 version = proc_version;
+	u64 epoch;
 
-	if (epoch == cache->epoch && maps_is_same_process(&cache->process, process))
+	if (is_same && version == cache->version)
+		return; /* nothing has changed: a lookup in a large map less */
+	epoch = maps_epoch(process);
+	cache->version = version;
+	if (is_same && epoch == cache->epoch)
 		return;
 	cache->process = *process;
 	cache->epoch = epoch;
@@ -233,7 +242,7 @@ static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 	struct unw_pc_cache *cache = bpf_map_lookup_elem(&unw_pc_caches, &zero);
 	u64 hash = (pc ^ epoch << 32) * 0x9e3779b97f4a7c15ULL;
 
-	return cache ? &cache->entries[(hash >> 32) * UNW_PC_ENTRIES >> 32] : 0;
+	return cache ? &cache->entries[hash >> (64 - UNW_PC_ENTRY_BITS)] : 0;
 }
 
 /*

@@ -31,7 +31,8 @@ class Benches(unittest.TestCase):
     def test_sampler_cost_prints_a_row_for_its_rate_and_depth(self):
         printed = run(BUILD / "tests/bench/sampler_cost_bench", 1, 200, 999, 30)
         self.assertRegex(printed, rf"(?m)^ +999 +3\d( +\d+){{4}} +-?\d+ +{NUMBER}   {NUMBER} to {NUMBER}$")
-        self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz: {NUMBER}, budget 0.80: ")
+        self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz, frame pointers: {NUMBER}, budget 0.70: ")
+        self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz, none: {NUMBER}, budget 0.80: ")
 
     def test_record_cost_prints_start_memory_and_cpu(self):
         printed = run(sys.executable, HERE / "record_cost_bench.py", WAGGLE, RECURSION,

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -39,8 +40,8 @@ constexpr NodePool::Shape kShape{.chunk_name = "proc_chunk",
 
 }  // namespace
 
-MappingFeeder::MappingFeeder(int mappings_map, int nodes_map)
-    : mappings_map_(mappings_map), nodes_(nodes_map, kShape) {}
+MappingFeeder::MappingFeeder(int mappings_map, int nodes_map, volatile __u64& version)
+    : mappings_map_(mappings_map), version_(version), nodes_(nodes_map, kShape) {}
 
 Result<std::uint32_t> MappingFeeder::write_node(std::span<const Row> rows) {
   TRY(nodes_.make_room(1));
@@ -88,6 +89,7 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
   } else if (bpf_map_update_elem(mappings_map_, &process, &*entry, BPF_ANY) != 0) {
     written = fail_errno("write proc_mappings", errno);
   }
+  tell_change();
   if (!written) {
     ++counters_.refused;
     give_back(fed);
@@ -100,9 +102,15 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
     give_back(old);
     if (!is_same(old.process, process)) {
       (void)bpf_map_delete_elem(mappings_map_, &old.process);  // an older image of the pid
+      tell_change();
     }
   }
   return {};
+}
+
+void MappingFeeder::tell_change() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // not before what it tells of
+  version_ = version_ + 1;
 }
 
 void MappingFeeder::give_back(const Fed& fed) {
@@ -120,6 +128,7 @@ void MappingFeeder::forget(std::uint32_t pid) {
     return;
   }
   (void)bpf_map_delete_elem(mappings_map_, &known->second.process);  // it is there
+  tell_change();
   give_back(known->second);
   by_pid_.erase(known);
 }

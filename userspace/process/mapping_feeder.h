@@ -35,8 +35,8 @@ class MappingFeeder {
     std::uint64_t refused = 0;  // times they were not: a map or the pool was full
   };
 
-  // The descriptors of proc_mappings and proc_nodes, which stay the caller's.
-  MappingFeeder(int mappings_map, int nodes_map);
+  // The descriptors of proc_mappings and proc_nodes, and proc_version, which stay the caller's.
+  MappingFeeder(int mappings_map, int nodes_map, volatile __u64& version);
 
   // Room for the first processes.  Waits for a grace period (16 ms).
   Result<> make_room() { return nodes_.make_room(1); }
@@ -73,9 +73,11 @@ class MappingFeeder {
   Result<std::uint32_t> write_node(std::span<const Row> rows);
   Result<process_mappings> write_nodes(const process_id& process, std::span<const Row> rows,
                                        Fed& fed);
+  void tell_change();
   void give_back(const Fed& fed);
 
   int mappings_map_;
+  volatile __u64& version_;
   NodePool nodes_;
   std::vector<std::uint32_t> given_back_;
   std::uint64_t last_epoch_ = 0;  // of process_mappings, not feed()'s

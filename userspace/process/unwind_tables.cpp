@@ -81,7 +81,9 @@ UnwindTables::Place UnwindTables::find(const ExecutableFileRef& file, const File
   const Entry& entry = entries_.at(id_of(file));
   PooledTableRef table = entry.table.lock();
   if (table == nullptr) {
-    return {.table = entry.state == State::asked ? UNW_TABLE_PENDING : UNW_NO_TABLE};
+    return {.table = entry.state == State::asked ? UNW_TABLE_PENDING : UNW_NO_TABLE,
+            .first_key = 0,
+            .keeps = nullptr};
   }
   const ElfSegment* segment = find_segment(table->segments, file_offset, size);
   if (segment == nullptr) {

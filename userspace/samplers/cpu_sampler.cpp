@@ -377,6 +377,10 @@ int CpuSampler::nodes_fd() const {
   return bpf_map__fd(state_->skeleton->maps.proc_nodes);
 }
 
+volatile __u64& CpuSampler::mappings_version() {
+  return state_->skeleton->bss->proc_version;
+}
+
 int CpuSampler::tables_fd() const {
   return bpf_map__fd(state_->skeleton->maps.unw_nodes);
 }

@@ -99,9 +99,10 @@ class CpuSampler {
   // Memory of all maps and rings, in bytes.
   [[nodiscard]] std::uint64_t map_bytes() const;
 
-  // For MappingFeeder: the descriptors of proc_mappings and proc_nodes.
+  // For MappingFeeder: the descriptors of proc_mappings and proc_nodes, and proc_version.
   [[nodiscard]] int mappings_fd() const;
   [[nodiscard]] int nodes_fd() const;
+  [[nodiscard]] volatile __u64& mappings_version();
   // For UnwindTables: those of unw_nodes and unw_rules.
   [[nodiscard]] int tables_fd() const;
   [[nodiscard]] int rules_fd() const;

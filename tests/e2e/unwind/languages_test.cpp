@@ -18,7 +18,7 @@ TEST(Rust, is_walked_to_the_entry) {
   form.insert(form.end(), 10, "rusty::descend");
   Frames in_between = form;
   form.emplace_back("rusty::burn");
-  in_between.resize(in_between.size() - 10);
+  in_between.resize(in_between.size() - 11);
   in_between.emplace_back("...");
   const Stacks stacks(file, "rusty", {form, in_between});
   EXPECT_GT(stacks[0], 300U);
