@@ -134,8 +134,9 @@ class Stacks {
   [[nodiscard]] std::uint64_t whole() const { return whole_; }
 
  private:
-  // A table comes in 10 to 200 ms of the two seconds, and later on a host that is busy otherwise.
-  static constexpr double kMostEarly = 0.35;
+  // The tables of what runs already, and of known files, are there before the first sample; that of
+  // a new file takes some ms, more on a host that is busy otherwise.
+  static constexpr double kMostEarly = 0.05;
 
   void add(const CollapsedFile::Line& line, const std::vector<Frames>& forms) {
     const Frames frames = user_frames(line);

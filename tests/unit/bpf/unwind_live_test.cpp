@@ -16,8 +16,6 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <map>
-#include <memory>
 #include <optional>
 #include <sstream>
 #include <string>

@@ -17,7 +17,9 @@ CodeFunctions::CodeFunctions(const ElfFile& file) {
 }
 
 std::optional<py_range> CodeFunctions::find(std::uint64_t address) const {
-  const auto next = std::ranges::upper_bound(ranges_, address, {}, &py_range::start);
+  const auto next =
+      std::upper_bound(ranges_.begin(), ranges_.end(), address,
+                       [](std::uint64_t at, const py_range& range) { return at < range.start; });
   if (next == ranges_.begin() || std::prev(next)->end <= address) {
     return std::nullopt;
   }
@@ -25,7 +27,9 @@ std::optional<py_range> CodeFunctions::find(std::uint64_t address) const {
 }
 
 bool CodeFunctions::has_start_in(std::uint64_t start, std::uint64_t end) const {
-  const auto next = std::ranges::lower_bound(ranges_, start, {}, &py_range::start);
+  const auto next =
+      std::lower_bound(ranges_.begin(), ranges_.end(), start,
+                       [](const py_range& range, std::uint64_t at) { return range.start < at; });
   return next != ranges_.end() && next->start < end;
 }
 

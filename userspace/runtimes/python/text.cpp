@@ -2,7 +2,6 @@
 #include "userspace/runtimes/python/text.h"
 
 #include <cstdint>
-#include <string_view>
 
 #include "base/text.h"
 
