@@ -83,7 +83,10 @@ def maps_of(pid):
     """Map id -> bytes of the BPF maps that a process holds (fdinfo's memlock, as bpftool shows)."""
     maps = {}
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        text = entry.read_text()
+        try:
+            text = entry.read_text()
+        except FileNotFoundError:  # closed meanwhile
+            continue
         found = dict(re.findall(r"^(map_id|memlock):\s+(\d+)$", text, re.MULTILINE))
         if "map_id" in found:
             maps[int(found["map_id"])] = int(found["memlock"])
