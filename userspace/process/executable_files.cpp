@@ -40,10 +40,6 @@ constexpr std::size_t kMaxOpened = 64;
 // The kernel makes a mapping usable shortly before it tells of it.
 constexpr std::uint64_t kEarlyNs = 1'000'000;
 
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
-}
-
 std::string_view last_component(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
@@ -238,7 +234,10 @@ Result<ExecutableFileRef> ExecutableFiles::add(const SeenFile& seen, const FileP
 Result<ExecutableFiles::Known> ExecutableFiles::meet(const SeenFile& seen, const FilePlace& place,
                                                      const std::string& at, const Known* known,
                                                      Reading reading) {
-  Known met{.file = nullptr, .since_ns = seen.since_ns, .seen_ns = now_ns(), .inode_generation = 0};
+  Known met{.file = nullptr,
+            .since_ns = seen.since_ns,
+            .seen_ns = monotonic_now_ns(),
+            .inode_generation = 0};
   // Its change time moves also when it is unlinked.
   const bool is_known = known != nullptr && is_same_content(seen.identity, known->file->identity);
   met.file = is_known ? known->file : TRY(add(seen, place, at, reading));

@@ -22,6 +22,11 @@ inline std::int64_t clock_ns(clockid_t clock) {
   return nanoseconds(time);
 }
 
+// The clock of samples.
+inline std::uint64_t monotonic_now_ns() {
+  return static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
+}
+
 // 0 for a time before this boot, and for one in the future: the clock was set back since.
 inline std::uint64_t monotonic_ns(std::int64_t file_time_ns) {
   const std::int64_t real_ns = clock_ns(CLOCK_REALTIME);

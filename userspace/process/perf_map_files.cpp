@@ -111,7 +111,7 @@ PerfMapFileRef PerfMapFiles::find(const process_id& process, std::uint64_t progr
   const auto is_of_process = [&] {
     return entry.file != nullptr && entry.start.agrees_with(start);
   };
-  const auto now_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
+  const std::uint64_t now_ns = monotonic_now_ns();
   const bool is_wanting = !is_of_process() || status_of(*entry.file).st_nlink == 0;
   if (is_wanting && now_ns >= entry.next_look_ns) {
     entry.next_look_ns = now_ns + kLookIntervalNs;

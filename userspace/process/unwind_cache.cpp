@@ -13,10 +13,6 @@ namespace waggle {
 
 namespace {
 
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
-}
-
 bool is_unused(const PooledTableRef& table) {
   return table.use_count() == 1;  // the cache's own
 }
@@ -106,7 +102,7 @@ Result<PooledTableRef> UnwindCache::write(const UnwindTable& table,
   pooled->segments = std::move(segments);
   pooled->nodes = std::move(written.nodes);
   pooled->rules = table.rules();
-  pooled->used_ns = now_ns();
+  pooled->used_ns = monotonic_now_ns();
   return PooledTableRef(pooled.release(), [released = released_](const PooledTable* gone) {
     const std::unique_ptr<const PooledTable> owner(gone);
     const std::scoped_lock lock(released->mutex);
@@ -134,7 +130,7 @@ void UnwindCache::grow_ahead() {
 }
 
 void UnwindCache::mark_used() {
-  const std::uint64_t now = now_ns();
+  const std::uint64_t now = monotonic_now_ns();
   const std::scoped_lock lock(mutex_);
   for (const PooledTableRef& table : tables_) {
     if (!is_unused(table)) {

@@ -89,7 +89,7 @@ UnwindTables::Place UnwindTables::find(const ExecutableFileRef& file, const File
   if (segment == nullptr) {
     return {};
   }
-  table->used_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC));
+  table->used_ns = monotonic_now_ns();
   const std::uint64_t address = segment->address - segment->offset + file_offset;
   const auto first_key = static_cast<std::uint32_t>(address - table->lowest_address);
   return {.table = table->table, .first_key = first_key, .keeps = std::move(table)};
