@@ -164,9 +164,9 @@ class PythonStacks : public ::testing::TestWithParam<const char*> {
     }
   }
 
-  // Of each interpreter, the stack of the only thread.
+  // Each interpreter, once it runs the script's case and its layout is proven.
   template <class F>
-  void for_each(const std::string& name, bool with_entries, F&& check) {
+  void for_each_running(const std::string& name, F&& check) {
     for (const Interpreter& interpreter : interpreters_) {
       SCOPED_TRACE(interpreter.program + " " + name);
       Running running(interpreter, name);
@@ -175,11 +175,22 @@ class PythonStacks : public ::testing::TestWithParam<const char*> {
       if (HasFatalFailure()) {
         return;
       }
+      check(running);
+      if (HasFatalFailure()) {
+        return;
+      }
+    }
+  }
+
+  // Of each interpreter, the stack of the only thread.
+  template <class F>
+  void for_each(const std::string& name, bool with_entries, F&& check) {
+    for_each_running(name, [&](Running& running) {
       const auto threads = running.threads();
       ASSERT_EQ(threads.size(), 1U);
       EXPECT_FALSE(threads[0].is_attached);  // it sleeps without the GIL
       check(running.describe(threads[0], with_entries));
-    }
+    });
   }
 
   [[nodiscard]] Version version() const { return Version(GetParam()); }
@@ -277,14 +288,7 @@ TEST_P(PythonStacks, marks_what_was_entered_from_c) {
 }
 
 TEST_P(PythonStacks, shows_each_of_50_threads) {
-  for (const Interpreter& interpreter : interpreters_) {
-    SCOPED_TRACE(interpreter.program);
-    Running running(interpreter, "threads");
-    ASSERT_TRUE(running.is_ready());
-    running.prove();
-    if (HasFatalFailure()) {
-      return;
-    }
+  for_each_running("threads", [](Running& running) {
     std::set<std::ptrdiff_t> depths;
     std::set<std::uint64_t> ids;
     for (const PythonThread& thread : running.threads()) {
@@ -305,7 +309,7 @@ TEST_P(PythonStacks, shows_each_of_50_threads) {
     ASSERT_EQ(depths.size(), 50U);
     EXPECT_EQ(*depths.begin(), 1);
     EXPECT_EQ(*depths.rbegin(), 50);
-  }
+  });
 }
 
 TEST_P(PythonStacks, shows_the_frames_of_subinterpreters) {
@@ -313,14 +317,7 @@ TEST_P(PythonStacks, shows_the_frames_of_subinterpreters) {
   if (!v.since(8)) {
     GTEST_SKIP() << "no module for subinterpreters before 3.8";
   }
-  for (const Interpreter& interpreter : interpreters_) {
-    SCOPED_TRACE(interpreter.program);
-    Running running(interpreter, "subinterpreter");
-    ASSERT_TRUE(running.is_ready());
-    running.prove();
-    if (HasFatalFailure()) {
-      return;
-    }
+  for_each_running("subinterpreter", [](Running& running) {
     std::set<std::uint64_t> with_frames;
     std::set<std::uint64_t> ids;
     std::vector<Lines> stacks;
@@ -337,7 +334,7 @@ TEST_P(PythonStacks, shows_the_frames_of_subinterpreters) {
       return stack.size() == 1 && stack[0].starts_with("<module>:4@<");
     };
     EXPECT_EQ(std::ranges::count_if(stacks, is_inner), 1);
-  }
+  });
 }
 
 // A thread of another process, stopped for a look at a time.
@@ -478,12 +475,8 @@ void look_at(const Running& running, Looks& looks) {
 // the loop has a part that was not found, evaluations are missing; where foreign code is taken for
 // it, there are too many.
 TEST_P(PythonStacks, has_an_evaluation_on_the_native_stack_for_each_entry) {
-  for (const Interpreter& interpreter : interpreters_) {
-    for (const char* name : {"spin", "spin_callback"}) {
-      SCOPED_TRACE(interpreter.program + " " + name);
-      Running running(interpreter, name);
-      ASSERT_TRUE(running.is_ready());
-      running.prove();
+  for (const char* name : {"spin", "spin_callback"}) {
+    for_each_running(name, [this](Running& running) {
       Looks looks;
       look_at(running, looks);
       if (HasFatalFailure()) {
@@ -497,17 +490,16 @@ TEST_P(PythonStacks, has_an_evaluation_on_the_native_stack_for_each_entry) {
       EXPECT_EQ(looks.shims_elsewhere, 0);
       EXPECT_EQ(looks.shims > 0, version().since(12));
       EXPECT_EQ(looks.evaluations.size(), 1U);
+    });
+    if (HasFatalFailure()) {
+      return;
     }
   }
 }
 
 // In the first and last instructions of an evaluation its frame is not linked, or not any more.
 TEST_P(PythonStacks, has_one_evaluation_more_or_less_while_it_enters_or_leaves_one) {
-  for (const Interpreter& interpreter : interpreters_) {
-    SCOPED_TRACE(interpreter.program);
-    Running running(interpreter, "spin_calls");
-    ASSERT_TRUE(running.is_ready());
-    running.prove();
+  for_each_running("spin_calls", [this](Running& running) {
     Looks looks;
     look_at(running, looks);
     if (HasFatalFailure()) {
@@ -520,7 +512,7 @@ TEST_P(PythonStacks, has_one_evaluation_more_or_less_while_it_enters_or_leaves_o
     const bool has_cframe = version().since(11) && !version().since(13);
     EXPECT_LE(looks.unreadable, has_cframe ? kLooks / 20 : 0);
     RecordProperty("one apart", looks.different);
-  }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Version, PythonStacks,
