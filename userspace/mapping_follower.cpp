@@ -80,8 +80,10 @@ void MappingFollower::feed(const Wanted& wanted) {
     return;
   }
   std::vector<MappingFeeder::Row> rows;
+  bool is_cut = false;
   for (const CodeMapping& mapping : view->mappings) {
-    if (rows.size() == MappingFeeder::kMaxRows) {
+    is_cut = rows.size() == MappingFeeder::kMaxRows;
+    if (is_cut) {
       break;
     }
     const auto executable = locator_.find_executable(process, wanted.time_ns, mapping);
@@ -97,7 +99,7 @@ void MappingFollower::feed(const Wanted& wanted) {
                       .table = std::move(table.keeps)});
     }
   }
-  (void)feeder_.feed(process, view->epoch, rows);  // counted; its frames stay addresses
+  (void)feeder_.feed(process, view->epoch, rows, is_cut);  // counted; its frames stay addresses
 }
 
 }  // namespace waggle

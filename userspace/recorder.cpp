@@ -246,6 +246,7 @@ Result<Recording> Recorder::finish() {
       .truncated = stats.truncated + locator_.cut_samples(),
       .withheld = sampler_.withheld(stats),
       .bpf_map_bytes = sampler_.map_bytes() + follower_.map_bytes() + tables_.map_bytes(),
+      .mappings = follower_.counters(),
       .tables = tables_.counters(),
       .duration = end_ - start_,
       .kernel_names_problem = std::move(resolved.kernel_problem)};

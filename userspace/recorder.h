@@ -33,6 +33,7 @@ struct Recording {
   std::uint64_t truncated = 0;  // samples with a part of their stack missing
   std::uint64_t withheld = 0;   // runs, an estimate
   std::uint64_t bpf_map_bytes = 0;
+  MappingFeeder::Counters mappings{};
   UnwindTables::Counters tables{};
   std::chrono::nanoseconds duration{};  // from the first event's start to the last one's stop
   std::optional<Error> kernel_names_problem;

@@ -270,6 +270,9 @@ Result<int> RecordRun::report_result() {
   const Recording recording = TRY(recorder_->finish());
   tell_table_problems();
   recorder_.reset();
+  const auto& mappings = recording.mappings;
+  LOG_DEBUG("mappings: processes fed {} times, {} refused, {} with more than {} mappings",
+            mappings.fed, mappings.refused, mappings.cut, MappingFeeder::kMaxRows);
   const auto& tables = recording.tables;
   LOG_DEBUG(
       "unwind tables: {} compiled ({} of them again), {} files without, {} refused, {} times no "

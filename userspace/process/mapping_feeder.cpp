@@ -74,7 +74,7 @@ Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
 }
 
 Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
-                             std::span<const Row> rows) {
+                             std::span<const Row> rows, bool is_cut) {
   CHECK(rows.size() <= kMaxRows);
   Fed fed{.process = process,
           .epoch = epoch,
@@ -96,6 +96,7 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
     return written;
   }
   ++counters_.fed;
+  counters_.cut += is_cut ? 1 : 0;
   const auto [known, is_new] = by_pid_.try_emplace(process.tgid);
   Fed old = std::exchange(known->second, std::move(fed));
   if (!is_new) {

@@ -33,6 +33,7 @@ class MappingFeeder {
   struct Counters {
     std::uint64_t fed = 0;      // times a process' rows were written
     std::uint64_t refused = 0;  // times they were not: a map or the pool was full
+    std::uint64_t cut = 0;      // times only the first kMaxRows were
   };
 
   // The descriptors of proc_mappings and proc_nodes, and proc_version, which stay the caller's.
@@ -42,8 +43,9 @@ class MappingFeeder {
   Result<> make_room() { return nodes_.make_room(1); }
 
   // Makes `rows` (kMaxRows at most, sorted, without overlaps) what the kernel side knows of the
-  // process.  `epoch` names this state: see is_current().
-  Result<> feed(const process_id& process, std::uint64_t epoch, std::span<const Row> rows);
+  // process, which may have more (is_cut).  `epoch` names this state: see is_current().
+  Result<> feed(const process_id& process, std::uint64_t epoch, std::span<const Row> rows,
+                bool is_cut);
   void forget(std::uint32_t pid);
   // What is known of some files has changed (nullptr: of the vDSO): the processes that map them,
   // which are not current any more.
