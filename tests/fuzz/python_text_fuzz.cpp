@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a string of each width, as a binary's data with versions in it, and as
-// _Py_DebugOffsets.
+// Any bytes as a string of each width, as a file and a name of a frame, as a binary's data with
+// versions in it, and as _Py_DebugOffsets.
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "base/check.h"
 #include "base/text.h"
+#include "userspace/runtimes/python/frame_text.h"
 #include "userspace/runtimes/python/layout.h"
 #include "userspace/runtimes/python/python_file.h"
 #include "userspace/runtimes/python/text.h"
@@ -18,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 PythonCharacters::ucs2, PythonCharacters::ucs4}) {
     const std::string text = waggle::decode_python_text(bytes, characters);
     CHECK(waggle::printable(text) == text);
+    const std::string frame = waggle::python_frame_text({.file = text, .name = text, .line = 1});
+    CHECK(frame.ends_with("_[p]") && frame.find(text) != std::string::npos);
   }
   waggle::VersionTexts texts;
   texts.add(bytes);
