@@ -90,7 +90,7 @@ static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_st
 	stats->unknown_mappings += w->unknown_count;
 	switch (w->outcome) {
 	case UNW_COMPLETE:
-		return true;
+		return !w->is_python_lost;
 	case UNW_NO_INFO:
 		stats->truncated_no_unwind_info++;
 		push_marker(w, MARKER_truncated_no_unwind_info);
@@ -139,6 +139,7 @@ static __always_inline bool collect_stack(struct bpf_perf_event_data *ctx, struc
 	arch_read_ctx_regs(&regs, ctx);
 	w->stack.head.frame_count = 0;
 	w->unknown_count = 0;
+	w->is_python_lost = 0;
 	if (!arch_is_user_mode(regs.cs))
 		is_whole = collect_kernel_stack(ctx, w, stats);
 	if (!find_user_regs(&regs, task->is_kernel_thread, w))
