@@ -94,10 +94,12 @@ static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_st
 	case UNW_NO_INFO:
 		stats->truncated_no_unwind_info++;
 		push_marker(w, MARKER_truncated_no_unwind_info);
+		unw_walk_python_rest();
 		return false;
 	case UNW_UNREADABLE:
 		stats->truncated_unreadable_memory++;
 		push_marker(w, MARKER_truncated_unreadable_memory);
+		unw_walk_python_rest();
 		return false;
 	default:
 		stats->truncated_depth++;

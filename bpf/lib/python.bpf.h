@@ -119,6 +119,7 @@ struct py_search {
 	__u64 state;
 	__u64 found;	   /* one with the id: the attached one, or else the last */
 	__u64 found_count; /* with the id */
+	__u64 except;	   /* not this one: its frames are recorded; 0: any */
 	__u64 with_frames; /* of them, those that have frames */
 	__u64 with_frames_state;
 	__u64 is_attached; /* found is */
@@ -131,6 +132,7 @@ struct py_walk {
 	__u64 version; /* proc_version at that time */
 	__u64 process_hash;
 	__u64 frame;  /* the innermost that is not recorded yet; 0: none is left */
+	__u64 state;  /* whose frames these are; 0: no other is looked for any more */
 	__u64 cframe; /* of the innermost evaluation until that was met, where there is one */
 	/* The run in progress. */
 	__u64 low, high; /* its native frame: sp and CFA */
@@ -138,6 +140,8 @@ struct py_walk {
 	__u64 hash;	 /* w->hash there */
 	__u32 frame_count;
 	__u32 code_count; /* ids given on this CPU */
+	__u32 is_rest;	  /* the native frames that go with the rest could not be walked */
+	__u32 pad_;
 	struct py_search search;
 	struct py_code code; /* in question */
 	struct py_memory memory;
@@ -314,21 +318,18 @@ __noinline int py_search_turn(void)
 	if (py_read_thread(&p->memory, &p->layout, search->state, &thread))
 		return 1;
 	search->interpreter = thread.interpreter;
-	if (thread.id == search->id) {
+	if (thread.id == search->id && search->state != search->except) {
 		search->found_count++;
 		if (!search->is_attached) {
 			search->found = search->state;
 			search->is_attached = py_is_attached(p, search->state, &thread);
 		}
-		if (search->found_count > 1 || thread.next || search->is_partial) {
-			if (!py_innermost_frame(&p->memory, &p->layout, search->state, &cframe,
-						&frame) &&
-			    frame) {
-				search->with_frames++;
-				search->with_frames_state = search->state;
-			}
+		if (!py_innermost_frame(&p->memory, &p->layout, search->state, &cframe, &frame) &&
+		    frame) {
+			search->with_frames++;
+			search->with_frames_state = search->state;
 		}
-		if (search->is_attached)
+		if (search->is_attached && !search->except)
 			return 1;
 	}
 	search->state = thread.next;
@@ -343,17 +344,42 @@ static __always_inline u64 py_choose_found(const struct py_search *search)
 	return search->with_frames == 1 ? search->with_frames_state : 0;
 }
 
-static __always_inline u64 py_search_thread(struct py_walk *p, struct py_thread_entry *entry)
+/* From the first thread state of the first interpreter on.  False: there is none. */
+static __always_inline bool py_restart_search(struct py_walk *p)
 {
 	struct py_search *search = &p->search;
-	struct py_thread thread;
-	u64 state;
-	u32 turn;
 
+	return !py_first_interpreter(&p->memory, &p->process, &search->interpreter) &&
+	       search->interpreter &&
+	       !py_first_thread(&p->memory, &p->layout, search->interpreter, &search->state);
+}
+
+/* Up to the end, or to the one in use.  False: it was cut short. */
+static __always_inline bool py_search(void)
+{
+	for (u32 turn = 0; turn < PY_SEARCH_TURNS; turn++)
+		if (py_search_turn())
+			return true;
+	return false;
+}
+
+static __always_inline void py_begin_search(struct py_search *search, u64 except)
+{
 	search->found = 0;
 	search->found_count = 0;
 	search->with_frames = 0;
 	search->is_attached = 0;
+	search->except = except;
+}
+
+static __always_inline u64 py_search_thread(struct py_walk *p, struct py_thread_entry *entry)
+{
+	struct py_search *search = &p->search;
+	struct py_thread thread;
+	bool is_whole;
+	u64 state;
+
+	py_begin_search(search, 0);
 	search->state = entry->resume;
 	search->is_partial = entry->resume != 0;
 	/* A search that was cut short goes on where it was, if that is still in the list. */
@@ -362,19 +388,14 @@ static __always_inline u64 py_search_thread(struct py_walk *p, struct py_thread_
 		search->state = 0;
 		search->is_partial = 0;
 	}
-	if (!search->state &&
-	    (py_first_interpreter(&p->memory, &p->process, &search->interpreter) ||
-	     !search->interpreter ||
-	     py_first_thread(&p->memory, &p->layout, search->interpreter, &search->state)))
+	if (!search->state && !py_restart_search(p))
 		return 0;
-	for (turn = 0; turn < PY_SEARCH_TURNS; turn++)
-		if (py_search_turn())
-			break;
+	is_whole = py_search();
 	state = py_choose_found(search);
 	entry->state = state;
-	entry->resume = turn == PY_SEARCH_TURNS && !state ? search->state : 0;
-	entry->is_only = turn < PY_SEARCH_TURNS && search->found_count == 1 &&
-			 !search->is_partial && !search->is_attached;
+	entry->resume = is_whole || state ? 0 : search->state;
+	entry->is_only =
+		is_whole && search->found_count == 1 && !search->is_partial && !search->is_attached;
 	return state;
 }
 
@@ -399,9 +420,10 @@ static __always_inline u64 py_find_thread(struct py_walk *p)
 
 /*
  * At the first frame of an evaluation loop in a walk: finds the thread's innermost Python frame.
+ * Where it is not known whether the thread runs Python at all, the lack of a state is no loss.
  * enum unw_python.
  */
-__noinline u32 py_begin(void)
+__noinline u32 py_begin(u32 is_loss)
 {
 	struct cpu_stats *stats = stats_of_this_cpu();
 	struct unw_walk *w = unw_walk_of_this_cpu();
@@ -416,6 +438,8 @@ __noinline u32 py_begin(void)
 	}
 	py_forget_memory(&p->memory);
 	state = py_find_thread(p);
+	if (!state && !is_loss)
+		return UNW_PYTHON_NONE;
 	if (!state) {
 		stats->python_no_thread_state++;
 		return py_fail(w, MARKER_python_no_thread_state);
@@ -424,7 +448,31 @@ __noinline u32 py_begin(void)
 		stats->python_unreadable_memory++;
 		return py_fail(w, MARKER_python_unreadable_memory);
 	}
+	p->state = state;
+	p->is_rest = 0;
 	return UNW_PYTHON_BETWEEN;
+}
+
+/*
+ * All frames of the thread state are recorded, and its native stack has one more evaluation: that
+ * of another interpreter, which runs the first one.  Its frames, or 0: there is none such, or more
+ * than one.
+ */
+__noinline u64 py_find_outer(void)
+{
+	struct py_walk *p = py_walk_of_this_cpu();
+	u64 cframe, frame;
+
+	if (!p)
+		return 0;
+	py_begin_search(&p->search, p->state);
+	p->state = 0; /* at most one */
+	if (!py_restart_search(p) || !py_search() || p->search.with_frames != 1)
+		return 0;
+	if (py_innermost_frame(&p->memory, &p->layout, p->search.with_frames_state, &cframe,
+			       &frame))
+		return 0;
+	return frame;
 }
 
 /*
@@ -441,6 +489,8 @@ __noinline u32 py_begin_run(u64 low, u64 high)
 	if (p->cframe >= high)
 		return UNW_PYTHON_BETWEEN; /* that of the evaluation which called this one */
 	p->cframe = 0;
+	if (!p->frame && p->state)
+		p->frame = py_find_outer();
 	p->low = low;
 	p->high = high;
 	p->first = p->frame;
@@ -608,7 +658,7 @@ __noinline u32 py_walk_frame(void)
 			py_undo_run(w, p);
 		else
 			p->frame = found.next;
-		return UNW_PYTHON_BETWEEN;
+		return p->is_rest ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
 	}
 	id = outcome == PY_UNREADABLE ? 0 : py_code_id(p, p->frame, found.code);
 	if (!id) {
@@ -620,7 +670,25 @@ __noinline u32 py_walk_frame(void)
 		return UNW_PYTHON_BETWEEN;
 	}
 	p->frame = found.next;
-	return outcome == PY_CALL ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
+	return outcome == PY_CALL || p->is_rest ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
+}
+
+/*
+ * The native walk has ended too early: all Python frames that are left are one run.  enum
+ * unw_python.
+ */
+__noinline u32 py_begin_rest(void)
+{
+	struct unw_walk *w = unw_walk_of_this_cpu();
+	struct py_walk *p = py_walk_of_this_cpu();
+
+	if (!w || !p || !w->cache.has_python || w->python == UNW_PYTHON_NONE)
+		return UNW_PYTHON_NONE;
+	if (w->python == UNW_PYTHON_UNKNOWN && py_begin(false) != UNW_PYTHON_BETWEEN)
+		return UNW_PYTHON_NONE;
+	p->is_rest = 1;
+	p->high = ~0ULL;
+	return UNW_PYTHON_RUN;
 }
 
 /* What an address that was not met before is to Python: enum unw_code. */

@@ -173,7 +173,7 @@ __noinline u64 unw_find_other(u32 number)
 static __always_inline bool unw_is_python(struct unw_walk *w, u32 code)
 {
 	if (code == UNW_CODE_PYTHON_LOOP && w->python == UNW_PYTHON_UNKNOWN)
-		w->python = py_begin();
+		w->python = py_begin(true);
 	return w->python == UNW_PYTHON_BETWEEN;
 }
 
@@ -256,6 +256,18 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 			break;
 	if (w->outcome == UNW_STEPPED)
 		w->outcome = UNW_TOO_DEEP;
+}
+
+/*
+ * After the marker that says why the native walk has ended: what Python called stands below it,
+ * also without the native frames in between.
+ */
+static __always_inline void unw_walk_python_rest(void)
+{
+	u32 python = py_begin_rest();
+
+	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES && python == UNW_PYTHON_RUN; turn++)
+		python = py_walk_frame();
 }
 
 #endif
