@@ -93,13 +93,13 @@ static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_st
 		return !w->is_python_lost;
 	case UNW_NO_INFO:
 		stats->truncated_no_unwind_info++;
-		push_marker(w, MARKER_truncated_no_unwind_info);
-		unw_walk_python_rest();
+		if (!w->is_marked)
+			push_marker(w, MARKER_truncated_no_unwind_info);
 		return false;
 	case UNW_UNREADABLE:
 		stats->truncated_unreadable_memory++;
-		push_marker(w, MARKER_truncated_unreadable_memory);
-		unw_walk_python_rest();
+		if (!w->is_marked)
+			push_marker(w, MARKER_truncated_unreadable_memory);
 		return false;
 	default:
 		stats->truncated_depth++;
@@ -115,8 +115,6 @@ static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_st
 static __always_inline bool find_user_regs(struct arch_regs *regs, bool is_kernel_thread,
 					   struct unw_walk *w)
 {
-	struct pt_regs saved;
-
 	if (arch_is_user_mode(regs->cs))
 		return true;
 	if (is_kernel_thread)
@@ -125,9 +123,9 @@ static __always_inline bool find_user_regs(struct arch_regs *regs, bool is_kerne
 		push_marker(w, MARKER_exec);
 		return false;
 	}
-	if (kc_read_user_regs(&saved))
+	if (kc_read_user_regs(&w->saved))
 		return false;
-	arch_copy_regs(regs, &saved);
+	arch_copy_regs(regs, &w->saved);
 	return arch_is_user_mode(regs->cs); /* io workers have none */
 }
 
@@ -268,7 +266,7 @@ int cpu_on_tick(struct bpf_perf_event_data *ctx)
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 generation = cpu_generation;
-	struct cpu_count_key key = {};
+	struct cpu_count_key *key;
 	struct kc_task task = {};
 
 	if (!stats || !w)
@@ -286,20 +284,21 @@ int cpu_on_tick(struct bpf_perf_event_data *ctx)
 	if (!collect_stack(ctx, &task, w, stats))
 		stats->truncated++;
 
-	key.stack_id = w->hash;
-	key.process = task.process;
+	key = &w->key;
+	key->stack_id = w->hash;
+	key->process = task.process;
 	if (cpu_config.is_thread_counted) {
-		key.tid = pid_tgid;
-		bpf_get_current_comm(key.comm, sizeof(key.comm));
+		key->tid = pid_tgid;
+		bpf_get_current_comm(key->comm, sizeof(key->comm));
 	} else {
-		__builtin_memcpy(key.comm, task.leader_comm, sizeof(key.comm));
+		__builtin_memcpy(key->comm, task.leader_comm, sizeof(key->comm));
 	}
 	w->stack.head.stack_id = w->hash;
 	w->stack.head.generation = generation;
 	if (generation & 1)
-		count_sample(&cpu_counts_1, &key, w, stats);
+		count_sample(&cpu_counts_1, key, w, stats);
 	else
-		count_sample(&cpu_counts_0, &key, w, stats);
+		count_sample(&cpu_counts_0, key, w, stats);
 	return 0;
 }
 

@@ -144,6 +144,7 @@ struct py_walk {
 	__u32 pad_;
 	struct py_search search;
 	struct py_code code; /* in question */
+	struct py_text text; /* that is copied */
 	struct py_memory memory;
 	struct py_names names;
 };
@@ -354,13 +355,13 @@ static __always_inline bool py_restart_search(struct py_walk *p)
 	       !py_first_thread(&p->memory, &p->layout, search->interpreter, &search->state);
 }
 
-/* Up to the end, or to the one in use.  False: it was cut short. */
-static __always_inline bool py_search(void)
+/* Up to the end, or to the one in use.  0: it was cut short. */
+__noinline int py_search(void)
 {
 	for (u32 turn = 0; turn < PY_SEARCH_TURNS; turn++)
 		if (py_search_turn())
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
 static __always_inline void py_begin_search(struct py_search *search, u64 except)
@@ -503,25 +504,25 @@ __noinline u32 py_begin_run(u64 low, u64 high)
 static __always_inline s64 py_copy_text(struct py_walk *p, struct py_text_part *part, u64 string,
 					u32 at, u32 limit, bool is_end_wanted)
 {
-	struct py_text text;
+	struct py_text *text = &p->text;
 	u64 size;
 
-	if (py_read_text(&p->memory, &p->layout, string, &text) || text.length > PY_MAX_TEXT_LENGTH)
+	if (py_read_text(&p->memory, &p->layout, string, text) || text->length > PY_MAX_TEXT_LENGTH)
 		return -1;
-	size = text.length * text.width;
-	part->width = text.width;
-	part->is_bytes = text.is_bytes;
+	size = text->length * text->width;
+	part->width = text->width;
+	part->is_bytes = text->is_bytes;
 	part->is_cut = size > limit;
 	if (size > limit) {
 		if (is_end_wanted)
-			text.data += size - limit;
+			text->data += size - limit;
 		size = limit;
 	}
 	barrier_var(size);
 	if (size > limit)
 		return -1;
 	at &= PY_NAMES_BYTES - 1;
-	if (bpf_probe_read_user(p->names.text + at, size, (void *)text.data))
+	if (bpf_probe_read_user(p->names.text + at, size, (void *)text->data))
 		return -1;
 	part->size = size;
 	return size;
@@ -638,6 +639,13 @@ static __always_inline void py_undo_run(struct unw_walk *w, struct py_walk *p)
 	p->frame = p->first;
 }
 
+/* From 3.15 on: the frame in the thread state, where all others begin.  It is on no native stack.
+ */
+static __always_inline bool py_is_last(const struct py_walk *p, const struct py_frame *shim)
+{
+	return p->frame == p->first && !shim->next && (p->frame < p->low || p->frame >= p->high);
+}
+
 /* Records one Python frame of the run, or ends it.  enum unw_python. */
 __noinline u32 py_walk_frame(void)
 {
@@ -654,6 +662,10 @@ __noinline u32 py_walk_frame(void)
 	if (outcome == PY_END)
 		return UNW_PYTHON_BETWEEN;
 	if (outcome == PY_SHIM) {
+		if (py_is_last(p, &found)) {
+			p->frame = p->state ? py_find_outer() : 0;
+			return p->frame ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
+		}
 		if (p->frame >= p->high)
 			py_undo_run(w, p);
 		else
@@ -674,8 +686,9 @@ __noinline u32 py_walk_frame(void)
 }
 
 /*
- * The native walk has ended too early: all Python frames that are left are one run.  enum
- * unw_python.
+ * The native walk has ended too early.  Behind the marker that says so stand all Python frames that
+ * are left, in one run: what Python has called is known to be above it, also without the native
+ * frames in between.  enum unw_python.
  */
 __noinline u32 py_begin_rest(void)
 {
@@ -686,6 +699,10 @@ __noinline u32 py_begin_rest(void)
 		return UNW_PYTHON_NONE;
 	if (w->python == UNW_PYTHON_UNKNOWN && py_begin(false) != UNW_PYTHON_BETWEEN)
 		return UNW_PYTHON_NONE;
+	unw_push(w, frame_make(FRAME_MARKER, w->outcome == UNW_UNREADABLE
+						     ? MARKER_truncated_unreadable_memory
+						     : MARKER_truncated_no_unwind_info));
+	w->is_marked = 1;
 	p->is_rest = 1;
 	p->high = ~0ULL;
 	return UNW_PYTHON_RUN;

@@ -22,9 +22,11 @@
 #include "bpf/lib/walk.bpf.h"
 
 enum {
-	/* One for each native frame, and one for each Python frame, which takes a native one's
-	 * place. */
-	UNW_MAX_TURNS = 2 * CPU_MAX_USER_FRAMES,
+	/*
+	 * Each records a frame, but for the one at a shim: that ends a run of Python frames, which
+	 * C code has called through two native frames at least.
+	 */
+	UNW_MAX_TURNS = CPU_MAX_USER_FRAMES + CPU_MAX_USER_FRAMES / 3,
 };
 
 /*
@@ -102,14 +104,34 @@ static __always_inline struct mapping_row *unw_find_row(struct unw_row_cache *ca
 	return 0;
 }
 
-/* Finds the frame, and the rule to its caller, of an address that is not in the cache. */
-static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_entry *entry, u64 pc)
+static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 {
-	struct mapping_row *row = unw_find_row(&w->cache, pc);
+	u32 zero = 0;
+	struct unw_pc_cache *cache = bpf_map_lookup_elem(&unw_pc_caches, &zero);
+	u64 hash = (pc ^ epoch << 32) * 0x9e3779b97f4a7c15ULL;
+
+	return cache ? &cache->entries[hash >> (64 - UNW_PC_ENTRY_BITS)] : 0;
+}
+
+/*
+ * Finds the frame, and the rule to its caller, of an address that is not in the cache, and puts it
+ * there.  A function of its own: the verifier looks at it once.
+ */
+__noinline int unw_find_place(u64 pc)
+{
+	struct unw_walk *w = unw_walk_of_this_cpu();
 	u32 number = UNW_RULE_FRAME_POINTER;
+	struct unw_pc_entry *entry;
+	struct mapping_row *row;
 	struct unw_rule *rule;
 	u64 from_start;
 
+	if (!w)
+		return 1;
+	entry = unw_pc_entry_of(pc, w->cache.epoch);
+	if (!entry)
+		return 1;
+	row = unw_find_row(&w->cache, pc);
 	entry->pc = pc;
 	entry->epoch = 0;
 	entry->frame = pc;
@@ -130,20 +152,12 @@ static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_ent
 	}
 	rule = bpf_map_lookup_elem(&unw_rules, &number);
 	if (!rule)
-		return;
+		return 1;
 	entry->rule = *rule;
 	/* Nobody called a signal trampoline: it is returned to at its first byte. */
 	if (rule->is_signal_frame)
 		entry->frame += w->is_return;
-}
-
-static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
-{
-	u32 zero = 0;
-	struct unw_pc_cache *cache = bpf_map_lookup_elem(&unw_pc_caches, &zero);
-	u64 hash = (pc ^ epoch << 32) * 0x9e3779b97f4a7c15ULL;
-
-	return cache ? &cache->entries[hash >> (64 - UNW_PC_ENTRY_BITS)] : 0;
+	return 0;
 }
 
 /*
@@ -167,9 +181,7 @@ __noinline u64 unw_find_other(u32 number)
 	return unw_read_word(&w->memory, w->spare.address, &value) ? 0 : value;
 }
 
-/*
- * Whether a native frame is left out, because Python's frames take its place.
- */
+/* Whether a native frame is left out, because Python's frames take its place. */
 static __always_inline bool unw_is_python(struct unw_walk *w, u32 code)
 {
 	if (code == UNW_CODE_PYTHON_LOOP && w->python == UNW_PYTHON_UNKNOWN)
@@ -177,44 +189,34 @@ static __always_inline bool unw_is_python(struct unw_walk *w, u32 code)
 	return w->python == UNW_PYTHON_BETWEEN;
 }
 
-/* The loop's frame stands below what it ran, that is behind it. */
-static __always_inline void unw_keep_loop(struct unw_walk *w)
+/*
+ * Records one Python frame of the run in progress.  The loop's own frame, if it is wanted, stands
+ * below what it ran, that is behind it.
+ */
+static __always_inline void unw_walk_python(struct unw_walk *w)
 {
+	if (w->python == UNW_PYTHON_RUN)
+		w->python = py_walk_frame();
 	if (py_keeps_loops && w->python != UNW_PYTHON_RUN && !unw_push_user(w, w->loop_frame))
 		w->outcome = UNW_TOO_DEEP;
 }
 
-/* Records one Python frame of the run in progress.  Non-zero ends the loop. */
-static __always_inline int unw_walk_python(struct unw_walk *w)
+/* Records the native frame in w->regs, and goes on to its caller. */
+static __always_inline int unw_walk_native(struct unw_walk *w)
 {
-	w->python = py_walk_frame();
-	unw_keep_loop(w);
-	return w->outcome != UNW_STEPPED && w->python != UNW_PYTHON_RUN;
-}
-
-/*
- * Records the frame in w->regs and goes on to its caller, or records one of the Python frames that
- * it stands for.  Non-zero ends the loop.
- */
-__noinline int unwind_one_frame(void)
-{
-	struct unw_walk *w = unw_walk_of_this_cpu();
 	struct unw_pc_entry *entry;
 	struct unw_rule *rule;
 	u64 pc, low, other = 0;
 	u32 code;
 
-	if (!w)
-		return 1;
-	if (w->python == UNW_PYTHON_RUN)
-		return unw_walk_python(w);
 	/* A return address minus one lies inside the call, also when the call ends its function. */
 	pc = w->regs.ip - w->is_return;
 	entry = unw_pc_entry_of(pc, w->cache.epoch);
 	if (!entry)
 		return 1;
-	if (entry->pc != pc || entry->epoch != w->cache.epoch || !entry->epoch)
-		unw_find_place(w, entry, pc);
+	if ((entry->pc != pc || entry->epoch != w->cache.epoch || !entry->epoch) &&
+	    unw_find_place(pc))
+		return 1;
 	code = entry->code;
 	if (code && !unw_is_python(w, code))
 		code = UNW_CODE_NATIVE;
@@ -234,8 +236,28 @@ __noinline int unwind_one_frame(void)
 	if (code == UNW_CODE_PYTHON_LOOP) {
 		w->loop_frame = entry->frame;
 		w->python = py_begin_run(low, w->outcome == UNW_STEPPED ? w->regs.sp : ~0ULL);
-		unw_keep_loop(w);
+		unw_walk_python(w);
 	}
+	return 0;
+}
+
+/*
+ * Records the next frame: a native one, or one of the Python frames that it stands for.  Non-zero
+ * ends the loop.
+ */
+__noinline int unwind_one_frame(void)
+{
+	struct unw_walk *w = unw_walk_of_this_cpu();
+
+	if (!w)
+		return 1;
+	if (w->python == UNW_PYTHON_RUN)
+		unw_walk_python(w);
+	else if (unw_walk_native(w))
+		return 1;
+	if ((w->outcome == UNW_NO_INFO || w->outcome == UNW_UNREADABLE) && w->cache.has_python &&
+	    w->python != UNW_PYTHON_RUN && !w->is_marked)
+		w->python = py_begin_rest();
 	return w->outcome != UNW_STEPPED && w->python != UNW_PYTHON_RUN;
 }
 
@@ -248,6 +270,7 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 	w->first_frame = w->stack.head.frame_count;
 	w->depth = 0;
 	w->python = UNW_PYTHON_UNKNOWN;
+	w->is_marked = 0;
 	w->spare.address = 0;
 	w->spare.frame = 0;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
@@ -256,18 +279,6 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 			break;
 	if (w->outcome == UNW_STEPPED)
 		w->outcome = UNW_TOO_DEEP;
-}
-
-/*
- * After the marker that says why the native walk has ended: what Python called stands below it,
- * also without the native frames in between.
- */
-static __always_inline void unw_walk_python_rest(void)
-{
-	u32 python = py_begin_rest();
-
-	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES && python == UNW_PYTHON_RUN; turn++)
-		python = py_walk_frame();
 }
 
 #endif

@@ -99,11 +99,14 @@ struct unw_walk {
 	__u32 first_frame;   /* number of the innermost user frame */
 	__u32 depth;	     /* of the native frame that is walked, recorded or not; 0: innermost */
 	__u32 python;	     /* enum unw_python */
-	__u32 pad_;
+	__u32 is_marked;     /* the marker that says why native frames end is in place */
 	__u32 is_python_lost; /* frames of Python's are missing; a marker says so */
 	__u64 loop_frame;     /* of the run in progress */
 	__u64 asked_ns;	      /* when user space was last woken for such frames */
 	struct unw_spare spare;
+	/* These two here for the sake of the stack: all calls of a program have 512 bytes. */
+	struct pt_regs saved;	  /* with which the task entered the kernel */
+	struct cpu_count_key key; /* of the sample */
 	struct unw_row_cache cache;
 	struct unw_memory memory;
 	struct {

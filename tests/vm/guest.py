@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -109,6 +110,11 @@ def install(file: Path, root: Path) -> None:
     own_path.symlink_to(f"/programs/{file.name}")
 
 
+# A file that a thread is writing while another one forks cannot be run by anybody until that child
+# has run its own program (ETXTBSY): so guests are built one after the other.
+BUILDING = threading.Lock()
+
+
 def build_initramfs(directory: Path, files: Iterable[Path], commands: Iterable[Command]) -> Path:
     """directory/initramfs: the files in /programs, busybox in /bin, the commands in /commands."""
     root = directory / "root"
@@ -192,7 +198,8 @@ def run_guest(kernel: Path, files: Iterable[Path], commands: list[Command]) -> G
     run = GuestRun()
     with tempfile.TemporaryDirectory(prefix="waggle-guest-") as scratch:
         directory = Path(scratch)
-        initramfs = build_initramfs(directory, files, commands)
+        with BUILDING:
+            initramfs = build_initramfs(directory, files, commands)
         while True:
             run.boots += 1
             up_after_s = boot(kernel, initramfs, directory, sum(c.timeout_s for c in commands))

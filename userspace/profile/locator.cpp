@@ -26,6 +26,12 @@ bool is_same_marker(const LocatedFrame& a, const LocatedFrame& b) {
   return a.source == FrameSource::marker && b.source == FrameSource::marker && a.index == b.index;
 }
 
+bool is_end_marker(std::uint64_t frame) {
+  return frame == frame_make(FRAME_MARKER, MARKER_truncated_no_unwind_info) ||
+         frame == frame_make(FRAME_MARKER, MARKER_truncated_unreadable_memory) ||
+         frame == frame_make(FRAME_MARKER, MARKER_truncated_depth);
+}
+
 std::string comm_of(const cpu_count_key& key) {
   return {key.comm, ::strnlen(key.comm, sizeof(key.comm))};
 }
@@ -224,19 +230,26 @@ LocatedFrame Locator::locate(const cpu_count_key& key, std::uint64_t time_ns, st
 }
 
 // Leaf first into stack_.  A return address that is no code was never one: the frame pointer held
-// something else, and what the walk found after it means nothing.  True when it ended so.
+// something else, and what the walk found after it means nothing, but for the functions of an
+// interpreter, which has a list of its own.  True when the native part ended so.
 bool Locator::locate_all(const cpu_count_key& key, std::uint64_t time_ns,
                          std::span<const std::uint64_t> frames) {
   stack_.clear();
   bool is_caller = false;
+  bool is_lost = false;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const bool is_address = frame_kind_of(frames[i]) == FRAME_USER;
     const LocatedFrame frame = locate(key, time_ns, frames[i], i == 0);
+    const bool is_function = frame.source == FrameSource::function;
+    if (is_lost && !is_function) {
+      continue;
+    }
     if (is_address && is_caller && is_same_marker(frame, marker_frame(MARKER_unknown_mapping))) {
       stack_.push_back(marker_frame(MARKER_truncated_no_unwind_info));
-      return frame_kind_of(frames.back()) != FRAME_MARKER;
+      is_lost = true;
+      continue;
     }
-    is_caller |= is_address || frame_kind_of(frames[i]) == FRAME_NATIVE;
+    is_caller |= is_address || is_function || frame_kind_of(frames[i]) == FRAME_NATIVE;
     if (stack_.empty() || !is_same_marker(stack_.back(), frame)) {
       stack_.push_back(frame);
     }
@@ -244,7 +257,8 @@ bool Locator::locate_all(const cpu_count_key& key, std::uint64_t time_ns,
   if (stack_.empty()) {
     stack_.push_back(marker_frame(MARKER_lost_stack));
   }
-  return false;
+  // Where the kernel side saw the end itself, it has counted it.
+  return is_lost && std::ranges::none_of(frames, is_end_marker);
 }
 
 void Locator::add(const cpu_count_key& key, std::uint64_t count, std::uint64_t time_ns,
