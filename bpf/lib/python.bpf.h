@@ -646,6 +646,16 @@ static __always_inline bool py_is_last(const struct py_walk *p, const struct py_
 	return p->frame == p->first && !shim->next && (p->frame < p->low || p->frame >= p->high);
 }
 
+/*
+ * From 3.11 on a run ends where C code has called it.  If its frames end before, it is a generator
+ * that is being taken out of their list: for some instructions it has no caller.
+ */
+static __always_inline bool py_is_cut(const struct unw_walk *w, const struct py_walk *p)
+{
+	return p->layout.form != PY_FORM_OBJECTS && !p->is_rest &&
+	       w->stack.head.frame_count > p->frame_count;
+}
+
 /* Records one Python frame of the run, or ends it.  enum unw_python. */
 __noinline u32 py_walk_frame(void)
 {
@@ -659,8 +669,11 @@ __noinline u32 py_walk_frame(void)
 	if (!w || !p || !stats)
 		return UNW_PYTHON_NONE;
 	outcome = py_step(&p->memory, &p->layout, p->frame, &found);
-	if (outcome == PY_END)
-		return UNW_PYTHON_BETWEEN;
+	if (outcome == PY_END && !py_is_cut(w, p)) {
+		if (p->is_rest && p->state)
+			p->frame = py_find_outer();
+		return p->is_rest && p->frame ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
+	}
 	if (outcome == PY_SHIM) {
 		if (py_is_last(p, &found)) {
 			p->frame = p->state ? py_find_outer() : 0;
@@ -672,7 +685,8 @@ __noinline u32 py_walk_frame(void)
 			p->frame = found.next;
 		return p->is_rest ? UNW_PYTHON_RUN : UNW_PYTHON_BETWEEN;
 	}
-	id = outcome == PY_UNREADABLE ? 0 : py_code_id(p, p->frame, found.code);
+	id = outcome == PY_UNREADABLE || outcome == PY_END ? 0
+							   : py_code_id(p, p->frame, found.code);
 	if (!id) {
 		stats->python_unreadable_memory++;
 		return py_fail(w, MARKER_python_unreadable_memory);

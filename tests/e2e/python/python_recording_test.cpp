@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -26,6 +27,7 @@ namespace {
 
 using Functions = std::vector<std::string>;
 
+constexpr std::string_view kResuming = "resumed";  // does nothing but enter and leave generators
 constexpr std::string_view kSuffix = "_[p]";
 
 // "module.NAME (FILE:LINE)_[p]"
@@ -100,11 +102,15 @@ Recorded read_recording(const CollapsedFile& file) {
 }
 
 // From 3.11 on a generator is taken out of the list of frames in two steps, and between them it has
-// no caller.
+// no caller: a marker says so.
 bool is_taken_out(const Functions& stack, const std::vector<ExpectedStack>& expected) {
-  return !stack.empty() && std::ranges::any_of(expected, [&](const ExpectedStack& whole) {
-    return whole.functions.size() > stack.size() &&
-           std::equal(stack.rbegin(), stack.rend(), whole.functions.rbegin());
+  if (stack.size() < 2 || stack.front() != "[python: unreadable memory]") {
+    return false;
+  }
+  const auto innermost = std::span(stack).subspan(1);
+  return std::ranges::any_of(expected, [&](const ExpectedStack& whole) {
+    return whole.functions.size() > innermost.size() &&
+           std::equal(innermost.rbegin(), innermost.rend(), whole.functions.rbegin());
   });
 }
 
@@ -124,19 +130,21 @@ class PythonRecording : public ::testing::TestWithParam<const char*> {
 std::uint64_t count_wrong(const std::string& name, const Seen& seen,
                           const std::vector<ExpectedStack>& expected) {
   std::uint64_t wrong = 0;
+  std::uint64_t taken_out = 0;
   for (const auto& [stack, count] : seen.stacks) {
     const bool is_expected = std::ranges::any_of(
         expected, [&](const ExpectedStack& whole) { return whole.functions == stack; });
-    if (!is_expected) {
+    if (!is_expected && name == kResuming && is_taken_out(stack, expected)) {
+      taken_out += count;
+    } else if (!is_expected) {
       wrong += count;
-      std::printf("%s: %llu of %llu samples%s: %s\n", name.c_str(),
-                  static_cast<unsigned long long>(count),
-                  static_cast<unsigned long long>(seen.samples),
-                  is_taken_out(stack, expected) ? " without their root" : "",
-                  ::testing::PrintToString(stack).c_str());
+      std::printf(
+          "%s: %llu of %llu samples: %s\n", name.c_str(), static_cast<unsigned long long>(count),
+          static_cast<unsigned long long>(seen.samples), ::testing::PrintToString(stack).c_str());
       std::printf("  one of them: %s\n", seen.whole_lines.at(stack).c_str());
     }
   }
+  EXPECT_LE(taken_out * 10, seen.samples) << name;
   return wrong;
 }
 
@@ -175,8 +183,10 @@ TEST_P(PythonRecording, shows_the_stacks_that_programs_state) {
     const CollapsedFile file = CollapsedFile::parse(result.out);
     EXPECT_TRUE(file.adds_up());
     const Recorded recorded = read_recording(file);
-    EXPECT_FALSE(recorded.programs.contains("")) << "Python frames of no program of these";
     std::uint64_t wrong = 0;
+    if (const auto other = recorded.programs.find(""); other != recorded.programs.end()) {
+      wrong += count_wrong("of no program", other->second, {});
+    }
     for (const auto& [name, stacks] : expected) {
       const auto seen = recorded.programs.find(name);
       ASSERT_NE(seen, recorded.programs.end()) << name << '\n' << result.err;
