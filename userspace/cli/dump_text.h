@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `waggle dump` prints.  Pure.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "userspace/cli/dump_python.h"
+#include "userspace/cli/dump_threads.h"
+
+namespace waggle {
+
+// A block for each thread, the main one first, innermost frames on top:
+//   Process 12 (app)
+//   Python 3.11.2: /usr/bin/python3.11
+//
+//   Thread 12 (app): sleeping
+//     do_select_[k]
+//     app.wait (/srv/app.py:12)_[p]
+std::string render_dump(pid_t pid, const DumpedProcess& process, const DumpedPythons& python);
+
+}  // namespace waggle
