@@ -90,14 +90,16 @@ static __always_inline bool collect_user_stack(struct unw_walk *w, struct cpu_st
 	stats->unknown_mappings += w->unknown_count;
 	switch (w->outcome) {
 	case UNW_COMPLETE:
-		return true;
+		return !w->is_python_lost;
 	case UNW_NO_INFO:
 		stats->truncated_no_unwind_info++;
 		push_marker(w, MARKER_truncated_no_unwind_info);
+		unw_walk_python_rest();
 		return false;
 	case UNW_UNREADABLE:
 		stats->truncated_unreadable_memory++;
 		push_marker(w, MARKER_truncated_unreadable_memory);
+		unw_walk_python_rest();
 		return false;
 	default:
 		stats->truncated_depth++;
@@ -139,6 +141,7 @@ static __always_inline bool collect_stack(struct bpf_perf_event_data *ctx, struc
 	arch_read_ctx_regs(&regs, ctx);
 	w->stack.head.frame_count = 0;
 	w->unknown_count = 0;
+	w->is_python_lost = 0;
 	if (!arch_is_user_mode(regs.cs))
 		is_whole = collect_kernel_stack(ctx, w, stats);
 	if (!find_user_regs(&regs, task->is_kernel_thread, w))

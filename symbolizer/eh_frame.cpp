@@ -97,12 +97,12 @@ using InputReader = Result<std::optional<CfiSectionInput>> (*)(const ElfFile&, c
 
 }  // namespace
 
-Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, bool follows_spare) {
+Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, const CfiReading& reading) {
   auto registers = cfi_registers_of(file.machine());
   if (!registers) {
     return fail(Errc::unsupported, fmt::format("call frames of ELF machine {}", file.machine()));
   }
-  if (!follows_spare) {
+  if (!reading.follows_spare) {
     registers->spare = kNoRegister;
   }
   if (file.type() != ET_EXEC && file.type() != ET_DYN) {
@@ -128,7 +128,9 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, bool follows_spar
     return fail(Errc::not_found, "no call frame information");
   }
   info.add_stubs(file);
-  info.go_ = GoRules::find(file);
+  if (reading.puts_go_right) {
+    info.go_ = GoRules::find(file);
+  }
   return info;
 }
 

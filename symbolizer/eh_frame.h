@@ -34,6 +34,11 @@
 
 namespace waggle {
 
+struct CfiReading {
+  bool follows_spare = false;  // rules say of the spare register where it is
+  bool puts_go_right = true;   // by go_rules.h; else rows are as the file has them
+};
+
 // One owner, one thread.  Holds the bytes of the sections and refers to the file, which must
 // outlive it: short-lived.
 class CallFrameInfo {
@@ -41,8 +46,7 @@ class CallFrameInfo {
   // Errc::not_found: the file has no call frame information, or no code.  Errc::unsupported: of
   // another processor, or its code spans more than 4 GiB.  Errc::malformed, Errc::exhausted: the
   // text says where.
-  // Rules say of the spare register where it is if `follows_spare`.
-  static Result<CallFrameInfo> read(const ElfFile& file, bool follows_spare = false);
+  static Result<CallFrameInfo> read(const ElfFile& file, const CfiReading& reading = {});
 
   // The lowest address of an executable segment: the first row is there.
   [[nodiscard]] std::uint64_t lowest_address() const { return lowest_address_; }

@@ -323,7 +323,7 @@ Result<UnwindTable> UnwindTable::build(const ElfFile& file, UnwindRules& rules) 
   const std::uint8_t spare = registers ? registers->spare : kNoRegister;
   // Once more with the spare register where it is needed: one file of a system has it.
   for (const bool follows_spare : {false, true}) {
-    CallFrameInfo info = TRY(CallFrameInfo::read(file, follows_spare));
+    CallFrameInfo info = TRY(CallFrameInfo::read(file, {.follows_spare = follows_spare}));
     UnwindTableBuilder builder(rules, info.lowest_address(), spare);
     if (!add_all(info, builder)) {
       return std::unexpected(too_large());

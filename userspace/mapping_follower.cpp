@@ -16,10 +16,10 @@ void MappingFollower::on_record(const ProcessRecord& record) {
       want(*known, map->time_ns);
     }
   } else if (const auto* exec = std::get_if<ExecRecord>(&record)) {
-    feeder_.forget(exec->pid);
+    forget(exec->pid);
   } else if (const auto* exit = std::get_if<ExitRecord>(&record); exit != nullptr) {
     if (exit->is_leader()) {
-      feeder_.forget(exit->pid);
+      forget(exit->pid);
     }
   }
 }
@@ -40,6 +40,9 @@ void MappingFollower::prepare(const process_id& process, std::uint64_t time_ns,
   for (const CodeMapping& mapping : view->mappings) {
     if (const auto executable = locator_.find_executable(process, time_ns, mapping)) {
       tables_.want(executable->file, locator_.place_of(executable->file), urgency);
+      if (python_ != nullptr) {
+        python_->want(executable->file, locator_.place_of(executable->file));
+      }
     }
   }
 }
@@ -49,6 +52,13 @@ void MappingFollower::take_tables(std::uint64_t now_ns) {
   for (UnwindTables::Done& done : tables_.take_done()) {
     files.insert(done.file.get());
     fresh_.push_back(std::move(done));
+  }
+  if (python_ != nullptr) {
+    PythonFeeder::Done done = python_->take_done();
+    files.merge(done.files);
+    if (done.has_changed) {
+      feeder_.tell_change();
+    }
   }
   if (files.empty()) {
     return;
@@ -65,10 +75,17 @@ void MappingFollower::catch_up() {
   fresh_.clear();
 }
 
+void MappingFollower::forget(std::uint32_t pid) {
+  feeder_.forget(pid);
+  if (python_ != nullptr) {
+    python_->forget(pid);
+  }
+}
+
 void MappingFollower::housekeep() {
   for (const process_id& process : feeder_.known()) {
     if (processes_.is_gone(process)) {
-      feeder_.forget(process.tgid);
+      forget(process.tgid);
     }
   }
 }
@@ -80,6 +97,7 @@ void MappingFollower::feed(const Wanted& wanted) {
     return;
   }
   std::vector<MappingFeeder::Row> rows;
+  std::vector<PythonFeeder::Mapped> mapped;
   bool is_cut = false;
   for (const CodeMapping& mapping : view->mappings) {
     is_cut = rows.size() == MappingFeeder::kMaxRows;
@@ -88,6 +106,11 @@ void MappingFollower::feed(const Wanted& wanted) {
     }
     const auto executable = locator_.find_executable(process, wanted.time_ns, mapping);
     if (executable) {
+      if (python_ != nullptr) {
+        python_->want(executable->file, locator_.place_of(executable->file));
+        mapped.push_back(
+            {.file = executable->file, .start = mapping.start, .file_offset = mapping.file_offset});
+      }
       auto table = tables_.find(executable->file, locator_.place_of(executable->file),
                                 mapping.file_offset, mapping.end - mapping.start);
       rows.push_back({.row = {.start = mapping.start,
@@ -99,7 +122,9 @@ void MappingFollower::feed(const Wanted& wanted) {
                       .table = std::move(table.keeps)});
     }
   }
-  (void)feeder_.feed(process, view->epoch, rows, is_cut);  // counted; its frames stay addresses
+  const bool has_python = python_ != nullptr && python_->feed(process, mapped);
+  // What is refused is counted; its frames stay addresses.
+  (void)feeder_.feed(process, view->epoch, rows, {.is_cut = is_cut, .has_python = has_python});
 }
 
 }  // namespace waggle

@@ -12,6 +12,7 @@
 #include "userspace/process/process_table.h"
 #include "userspace/process/unwind_tables.h"
 #include "userspace/profile/locator.h"
+#include "userspace/runtimes/python/python_feeder.h"
 
 namespace waggle {
 
@@ -19,11 +20,13 @@ namespace waggle {
 class MappingFollower {
  public:
   // The descriptors of proc_mappings and proc_nodes, and proc_version.  The others outlive it.
-  MappingFollower(ProcessTable& processes, Locator& locator, UnwindTables& tables, int mappings_map,
-                  int nodes_map, volatile __u64& version)
+  // python: nullptr where Python is not wanted.
+  MappingFollower(ProcessTable& processes, Locator& locator, UnwindTables& tables,
+                  PythonFeeder* python, int mappings_map, int nodes_map, volatile __u64& version)
       : processes_(processes),
         locator_(locator),
         tables_(tables),
+        python_(python),
         feeder_(mappings_map, nodes_map, version) {}
 
   // After the table took the record: a process that exits or execs is forgotten, one that maps
@@ -35,9 +38,9 @@ class MappingFollower {
   // Before sampling: what want() would need of a process is found out, and tables that it has not
   // are asked for.
   void prepare(const process_id& process, std::uint64_t time_ns, UnwindUrgency urgency);
-  // Tables have come: the processes that use them are fed at the next catch_up().  What happened
-  // up to now_ns must have been heard: a process that has become another program is no longer the
-  // one that was fed.
+  // Tables have come, or files were found to have a Python: the processes that use them are fed at
+  // the next catch_up().  What happened up to now_ns must have been heard: a process that has
+  // become another program is no longer the one that was fed.
   void take_tables(std::uint64_t now_ns);
   // Feeds what changed or is wanted.  Call it after each drain of the stream.
   void catch_up();
@@ -59,10 +62,12 @@ class MappingFollower {
   };
 
   void feed(const Wanted& wanted);
+  void forget(std::uint32_t pid);
 
   ProcessTable& processes_;
   Locator& locator_;
   UnwindTables& tables_;
+  PythonFeeder* python_;
   MappingFeeder feeder_;
   std::vector<Wanted> wanted_;
   std::vector<UnwindTables::Done> fresh_;  // tables that nobody holds yet

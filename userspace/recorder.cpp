@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <thread>
@@ -15,6 +16,8 @@
 
 #include "userspace/process/mapped_file.h"
 #include "userspace/process/start_order.h"
+#include "userspace/runtimes/python/frame_text.h"
+#include "userspace/runtimes/python/python_names.h"
 
 namespace waggle {
 
@@ -46,25 +49,33 @@ void hear_first() {
 
 }  // namespace
 
-Recorder::Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables)
+Recorder::Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables,
+                   std::optional<PythonFeeder> python)
     : stream_(std::move(stream)),
       processes_(ProcFs()),
       locator_(processes_),
       resolver_(kModuleCacheBytes),
       sampler_(std::move(sampler)),
       tables_(std::move(tables)),
-      follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd(),
-                sampler_.mappings_version()),
+      python_(std::move(python)),
+      follower_(processes_, locator_, tables_, python_ ? &*python_ : nullptr,
+                sampler_.mappings_fd(), sampler_.nodes_fd(), sampler_.mappings_version()),
       room_([this] { (void)follower_.make_room(); }) {}  // who needs it will say
 
 Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& options,
-                                                    const TableOptions& table_options) {
+                                                    const TableOptions& table_options,
+                                                    const PythonOptions& python_options) {
   CpuSampler sampler = TRY(CpuSampler::load(options));
   UnwindTables tables =
       TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd(), table_options.budget_bytes));
+  std::optional<PythonFeeder> python;
+  if (python_options.is_walked) {
+    python = TRY(PythonFeeder::start(sampler.python_processes_fd(), sampler.python_layouts_fd(),
+                                     python_options.max_processes));
+  }
   ProcessStream stream = TRY(ProcessStream::open());
   std::unique_ptr<Recorder> recorder(
-      new Recorder(std::move(sampler), std::move(stream), std::move(tables)));
+      new Recorder(std::move(sampler), std::move(stream), std::move(tables), std::move(python)));
   recorder->prepares_running_ = table_options.prepares_running;
   if (auto threads = recorder->sampler_.list_threads()) {
     recorder->threads_before_ = *std::move(threads);
@@ -116,10 +127,14 @@ void Recorder::prepare_later() {
 }
 
 void Recorder::wait_for_tables(Clock::time_point end) {
-  while (tables_.is_waiting() && Clock::now() < end) {
+  const auto is_waiting = [this] {
+    return tables_.is_waiting() || (python_ && python_->is_waiting());
+  };
+  while (is_waiting() && Clock::now() < end) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
-    pollfd done{.fd = tables_.fd(), .events = POLLIN, .revents = 0};
-    if (::poll(&done, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) {
+    std::array done{pollfd{.fd = tables_.fd(), .events = POLLIN, .revents = 0},
+                    pollfd{.fd = python_ ? python_->fd() : -1, .events = POLLIN, .revents = 0}};
+    if (::poll(done.data(), done.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) {
       return;
     }
     follower_.take_tables(TableClock::now().monotonic_ns);
@@ -154,6 +169,9 @@ std::vector<int> Recorder::fds() const {
   std::vector<int> fds = stream_.fds();
   fds.push_back(sampler_.poll_fd());
   fds.push_back(tables_.fd());
+  if (python_) {
+    fds.push_back(python_->fd());
+  }
   return fds;
 }
 
@@ -197,8 +215,28 @@ void Recorder::note(const MapRecord& record) {
   }
 }
 
+// A record that is none could only come from a bug of ours: its frames show up as lost names.
+void Recorder::take_python_names() {
+  for (const std::vector<std::byte>& record : sampler_.take_python_names()) {
+    if (const auto names = read_python_names(record)) {
+      locator_.name_function(
+          names->code_id,
+          python_frame_text({.file = names->file, .name = names->name, .line = names->first_line}));
+    }
+  }
+}
+
+std::vector<PythonFeeder::Problem> Recorder::take_python_problems() {
+  return python_ ? python_->take_problems() : std::vector<PythonFeeder::Problem>();
+}
+
+PythonFeeder::Counters Recorder::python_counters() const {
+  return python_ ? python_->counters() : PythonFeeder::Counters();
+}
+
 Result<> Recorder::on_readable() {
   TRY(sampler_.consume());
+  take_python_names();
   for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
     follower_.want(unplaced.process, unplaced.time_ns);
   }
@@ -212,6 +250,7 @@ void Recorder::take_stack(const CountedStack& stack, std::uint64_t now_ns) {
 
 Result<> Recorder::tick() {
   TRY(sampler_.end_generation());
+  take_python_names();
   follower_.recycle();
   prepare_later();
   hear_processes();  // all that the ended generation's samples depend on
@@ -225,6 +264,9 @@ Result<> Recorder::housekeep() {
   processes_.advance();
   follower_.housekeep();
   tables_.housekeep();
+  if (python_) {
+    python_->housekeep();
+  }
   TRY(stream_.refresh_cpus([this](const ProcessRecord& record) { on_record(record); }));
   return sampler_.refresh_cpus();
 }

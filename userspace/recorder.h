@@ -22,6 +22,7 @@
 #include "userspace/process/process_table.h"
 #include "userspace/profile/locator.h"
 #include "userspace/profile/resolver.h"
+#include "userspace/runtimes/python/python_feeder.h"
 #include "userspace/samplers/cpu_sampler.h"
 
 namespace waggle {
@@ -39,6 +40,11 @@ struct Recording {
   std::optional<Error> kernel_names_problem;
 };
 
+struct PythonOptions {
+  bool is_walked = true;
+  std::size_t max_processes = 0;  // of Python; those above stay native.  0: no limit
+};
+
 struct TableOptions {
   std::size_t budget_bytes = UnwindTables::kBudgetBytes;  // of the kernel side's memory
   bool prepares_running = true;  // tables of what already runs, before the first sample
@@ -50,7 +56,8 @@ class Recorder {
  public:
   // Loads programs and chooses the event; nothing is sampled yet.
   static Result<std::unique_ptr<Recorder>> prepare(const CpuSamplerOptions& options,
-                                                   const TableOptions& tables = {});
+                                                   const TableOptions& tables = {},
+                                                   const PythonOptions& python = {});
 
   // Maps and programs under readable names until destruction.
   Result<> pin(const std::string& directory) { return sampler_.pin(directory); }
@@ -80,13 +87,18 @@ class Recorder {
   // Files that have no table though they should, since the last call.
   std::vector<UnwindTables::Problem> take_table_problems() { return tables_.take_problems(); }
 
+  // Pythons that cannot be walked, since the last call.
+  std::vector<PythonFeeder::Problem> take_python_problems();
+  [[nodiscard]] PythonFeeder::Counters python_counters() const;
+
   // Ends sampling; nothing is counted after it.
   Result<> stop();
   // Waits for the names, after stop().
   Result<Recording> finish();
 
  private:
-  Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables);
+  Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables,
+           std::optional<PythonFeeder> python);
   std::vector<process_id> choose_running();
   void prepare_running();
   void prepare_later();
@@ -95,6 +107,7 @@ class Recorder {
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
   void note(const MapRecord& record);
+  void take_python_names();
 
   SamplingEvent event_{};
   ProcessStream stream_;  // heard from before the first sample
@@ -102,9 +115,10 @@ class Recorder {
   Locator locator_;
   Resolver resolver_;
   CpuSampler sampler_;
-  UnwindTables tables_;       // in the sampler's maps
-  MappingFollower follower_;  // writes into the sampler's maps
-  std::jthread room_;         // until start(): a wait that costs no time there
+  UnwindTables tables_;                 // in the sampler's maps
+  std::optional<PythonFeeder> python_;  // likewise; none: Python is not walked
+  MappingFollower follower_;            // writes into the sampler's maps
+  std::jthread room_;                   // until start(): a wait that costs no time there
   bool prepares_running_ = true;
   std::vector<process_thread> threads_before_;  // all, when programs were loaded
   std::vector<process_id> later_;               // that ran at the start, the last one next

@@ -39,6 +39,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -49,6 +50,7 @@ enum bpf_func_id {
 };
 
 enum {
+	BPF_ANY = 0,
 	BPF_NOEXIST = 1, /* bpf_map_update_elem(): only if the key is new */
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -113,6 +115,10 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;
@@ -125,6 +131,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	__u64 self_exec_id;
 	struct sched_entity se;
+	struct thread_struct thread;
 };
 
 /* The context of an iterator over tasks. */

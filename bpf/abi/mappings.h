@@ -39,10 +39,11 @@ struct mapping_node {
 struct process_mappings {
 	struct process_id process; /* the key again: an entry may be reused while it is read */
 	__u64 epoch;		   /* of this value; none is used twice */
+	__u64 has_python;	   /* 1: py_processes has an entry for it */
 	/* Of the first row of each node; all ones where there is no node. */
 	__u64 node_starts[MAPPINGS_NODES_PER_PROCESS];
 	__u32 nodes[MAPPINGS_NODES_PER_PROCESS];
 };
-ABI_ASSERT(sizeof(struct process_mappings) == 408, "process_mappings has no padding");
+ABI_ASSERT(sizeof(struct process_mappings) == 416, "process_mappings has no padding");
 
 #endif

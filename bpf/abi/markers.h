@@ -35,7 +35,9 @@
 	  "the interpreter has no state for this thread, or more than one and none that is in "    \
 	  "use: its functions are missing")                                                        \
 	X(python_unreadable_memory, "[python: unreadable memory]",                                 \
-	  "the interpreter's frames could not be read from here on")
+	  "the interpreter's frames could not be read from here on")                               \
+	X(python_lost_name, "[python: lost name]",                                                 \
+	  "a function of Python whose name could not be read or sent at that moment")
 
 enum marker {
 #define X(name, text, meaning) MARKER_##name,

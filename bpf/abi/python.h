@@ -14,9 +14,12 @@
 #include "bpf/abi/process.h"
 
 enum {
+	PY_MAX_PROCESSES = 4096,
 	PY_MAX_LAYOUTS = 64, /* versions and builds that differ, on one host */
 	PY_MAX_LOOPS = 16,   /* parts of one evaluation loop */
 };
+
+#define PY_NO_LAYOUT 0xffffffffU /* in py_process: its version is not known */
 
 /* Where a version has no such field.  No field but ob_refcnt is at 0 and wanted, but for the ones
  * that say so. */
@@ -143,5 +146,46 @@ struct py_process {
 	struct py_range entry;
 };
 ABI_ASSERT(sizeof(struct py_process) == 328, "py_process has no padding");
+
+/*
+ * Ids of code objects: CPU (12 bits), count on that CPU (24 bits), so that no lock is needed.
+ * Above all counts: PY_NAMELESS.
+ */
+enum {
+	PY_CODE_COUNT_BITS = 24,
+	PY_MAX_CODE_COUNT = (1 << PY_CODE_COUNT_BITS) - 2,
+	PY_MAX_CPU = (1 << 12) - 1,
+};
+#define PY_NAMELESS 0xfffffffffULL /* a code object whose names could not be told */
+
+enum {
+	PY_FILE_BYTES = 512, /* the most that is copied; the end of a longer one */
+	PY_NAME_BYTES = 256, /* the beginning of a longer one */
+	PY_CLASS_BYTES = 128,
+	PY_NAMES_BYTES = 1024, /* of all, a power of two */
+	PY_TEXT_BYTES = 1536,  /* room for one more that begins at the end of those */
+	PY_MAX_TEXT_LENGTH = 1 << 20,
+	PY_NAMES_HEAD_BYTES = 40,
+};
+
+struct py_text_part {
+	__u16 size;	   /* in bytes */
+	__u8 width;	   /* of a character: 1, 2 or 4 bytes */
+	__u8 is_bytes : 1; /* of 2.7; else Latin-1, UCS-2 or UCS-4 by width */
+	__u8 is_cut : 1;
+};
+
+/* In the ring py_names: what a code object is called. */
+struct py_names {
+	__u64 code_id;
+	struct process_id process;
+	__u32 first_line;
+	__u32 class_size; /* 0: none */
+	struct py_text_part file;
+	struct py_text_part name;
+	char text[PY_TEXT_BYTES]; /* file, name, class; as much as they take */
+};
+ABI_ASSERT(sizeof(struct py_names) == PY_NAMES_HEAD_BYTES + PY_TEXT_BYTES,
+	   "py_names has no padding");
 
 #endif

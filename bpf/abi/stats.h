@@ -40,7 +40,16 @@
 	X(note, new_stacks, "stacks sent to user space")                                         \
 	X(note, children_not_followed, "forked children not selected because sel_pids was full") \
 	X(note, unknown_mappings,                                                                \
-	  "user frames sent as addresses: their mapping was not in proc_mappings")
+	  "user frames sent as addresses: their mapping was not in proc_mappings")               \
+	X(truncated, python_unknown_version,                                                     \
+	  "stacks without Python's functions: this build of Python is not known")                \
+	X(truncated, python_no_thread_state,                                                     \
+	  "stacks without Python's functions: no thread state, or none of several in use")       \
+	X(truncated, python_unreadable_memory,                                                   \
+	  "stacks whose Python frames could not be read to their end")                           \
+	X(note, python_names, "functions of Python whose names were sent to user space")         \
+	X(note, python_names_lost,                                                               \
+	  "Python frames without a name: it could not be read or sent at that moment")
 
 /* One value per CPU; bpftool prints it with these names. */
 struct cpu_stats {

@@ -5,6 +5,7 @@
 
 #include "vmlinux/vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #include "bpf/lib/unwind_step.h"
 
@@ -52,6 +53,12 @@ static __always_inline void *arch_saved_register(void *saved, u32 number)
 static __always_inline bool arch_is_spare_register(u32 number)
 {
 	return number == X86_SPARE_REGISTER;
+}
+
+/* The fs base: the kernel keeps it here for a running task too (arch/x86/kernel/process_64.c). */
+static __always_inline u64 arch_thread_pointer(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread.fsbase);
 }
 
 /* The part of pt_regs that unwinding starts from. */

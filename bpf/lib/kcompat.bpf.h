@@ -82,6 +82,12 @@ static __always_inline u64 kc_read_user_register(u32 number)
 	return value;
 }
 
+/* What the thread pointer of the current task is in user space: pthread_self() there. */
+static __always_inline u64 kc_thread_pointer(void)
+{
+	return arch_thread_pointer((struct task_struct *)bpf_get_current_task());
+}
+
 /*
  * Whether the current task is in execve(2): its registers and, from some point on, its memory are
  * not those of one program.  A kernel without the bit says no.

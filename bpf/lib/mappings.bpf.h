@@ -78,12 +78,13 @@ static __always_inline bool maps_is_same_process(const struct process_id *a,
 	       a->start_boottime_ns == b->start_boottime_ns;
 }
 
-/* Of what is known of the process; 0: nothing. */
-static __always_inline u64 maps_epoch(const struct process_id *process)
+/* The epoch of what is known of the process; 0: nothing. */
+static __always_inline u64 maps_epoch(const struct process_id *process, u64 *has_python)
 {
 	const struct process_mappings *mappings = maps_of(process);
 	u64 epoch = mappings ? mappings->epoch : 0;
 
+	*has_python = mappings ? mappings->has_python : 0;
 	barrier();
 	/* The entry may have been reused for another process before its epoch was read. */
 	return epoch && maps_is_same_process(&mappings->process, process) ? epoch : 0;

@@ -125,15 +125,21 @@ static inline enum py_outcome py_step(struct py_memory *memory, const struct py_
 	return is_marked ? PY_SHIM : PY_CALL;
 }
 
-/* The innermost frame of a thread state; 0 when it runs no Python code.  Non-zero: unreadable. */
+/*
+ * The innermost frame of a thread state; 0 when it runs no Python code.  cframe: where it was found
+ * (3.11 and 3.12: on the C stack, in the native frame of the innermost evaluation), or 0. Non-zero:
+ * unreadable.
+ */
 static inline int py_innermost_frame(struct py_memory *memory, const struct py_layout *layout,
-				     __u64 thread, __u64 *frame)
+				     __u64 thread, __u64 *cframe, __u64 *frame)
 {
+	*cframe = 0;
 	if (py_read(memory, thread + layout->thread_frame, frame))
 		return -1;
 	if (layout->cframe_current == PY_NONE || !*frame)
 		return 0;
-	return py_read(memory, *frame + layout->cframe_current, frame);
+	*cframe = *frame;
+	return py_read(memory, *cframe + layout->cframe_current, frame);
 }
 
 struct py_thread {

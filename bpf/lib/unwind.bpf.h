@@ -16,119 +16,16 @@
 #include "bpf/lib/arch.bpf.h"
 #include "bpf/lib/kcompat.bpf.h"
 #include "bpf/lib/mappings.bpf.h"
+#include "bpf/lib/python.bpf.h"
 #include "bpf/lib/unwind_step.h"
 #include "bpf/lib/unwind_tables.bpf.h"
+#include "bpf/lib/walk.bpf.h"
 
 enum {
-	UNW_WINDOW_BYTES = 1024,
-	UNW_WINDOW_WORDS = UNW_WINDOW_BYTES / 8,
-	UNW_PAGE_BYTES = 4096,
-	UNW_ROWS = 4, /* a power of two; an executable, libc and two more */
+	/* One for each native frame, and one for each Python frame, which takes a native one's
+	 * place. */
+	UNW_MAX_TURNS = 2 * CPU_MAX_USER_FRAMES,
 };
-
-/* A copy of `size` bytes of the stack from `start` on: one read serves the next frames. */
-struct unw_memory {
-	__u64 start; /* a multiple of 8, as size is */
-	__u64 size;
-	__u64 words[UNW_WINDOW_WORDS];
-};
-
-/*
- * Rows found before, also by earlier walks on this CPU: good for as long as it is the same process
- * and its mappings have not changed since.  A search costs 100 ns and more.
- */
-struct unw_row_cache {
-	struct process_id process;
-	__u64 version; /* proc_version when the epoch was looked up */
-	__u64 epoch;   /* of its process_mappings; 0: nothing is known of the process */
-	__u32 last;    /* the row that was right last: the next frame is often in it too */
-	__u32 pad_;
-	struct mapping_row rows[UNW_ROWS]; /* end 0: covers nothing */
-};
-
-/*
- * What an address was found to be, by earlier walks on this CPU too: call sites repeat.  Good as
- * long as the process' mappings, which an epoch stands for, are what they were.
- */
-struct unw_pc_entry {
-	__u64 pc;
-	__u64 epoch; /* of process_mappings; 0: a free entry */
-	__u64 frame;
-	struct unw_rule rule; /* a copy: its map is one more line to fetch, cold at most samples */
-	__u64 pad_[3];	      /* to a cache line */
-};
-
-enum {
-	UNW_PC_ENTRY_BITS = 9,
-	UNW_PC_ENTRIES =
-		1 << UNW_PC_ENTRY_BITS, /* 32,768 bytes, the most that a CPU's element can have */
-};
-
-struct unw_pc_cache {
-	struct unw_pc_entry entries[UNW_PC_ENTRIES];
-};
-
-/* 0 -> the cache of this CPU, direct-mapped. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct unw_pc_cache);
-} unw_pc_caches SEC(".maps");
-
-struct unw_walk {
-	struct unw_registers regs;
-	__u64 hash; /* of the frames so far: becomes the stack id */
-	__u32 user_count;
-	__u32 outcome;	     /* enum unw_outcome, why the loop ended */
-	__u32 unknown_count; /* frames whose mapping the kernel side does not know */
-	__u32 is_return;     /* regs.ip is a return address, not where the code was interrupted */
-	__u32 first_frame;   /* number of the innermost user frame */
-	__u32 pad_;
-	__u64 asked_ns; /* when user space was last woken for such frames */
-	struct unw_spare spare;
-	struct unw_row_cache cache;
-	struct unw_memory memory;
-	struct {
-		struct cpu_stack head;
-		__u64 frames[CPU_MAX_FRAMES + 1]; /* the +1 is never filled: see unw_push() */
-	} stack;
-};
-
-/* 0 -> the walk in progress on this CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct unw_walk);
-} unw_walks SEC(".maps");
-
-static __always_inline struct unw_walk *unw_walk_of_this_cpu(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&unw_walks, &zero);
-}
-
-/* Order matters: every frame goes through a multiplication and a fold of the high half. */
-static __always_inline u64 unw_hash(u64 hash, u64 value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 29;
-}
-
-/* False when the buffer is full. */
-static __always_inline bool unw_push(struct unw_walk *w, u64 frame)
-{
-	u32 at = w->stack.head.frame_count;
-
-	if (at >= CPU_MAX_FRAMES)
-		return false;
-	w->stack.frames[at] = frame;
-	w->stack.head.frame_count = at + 1;
-	w->hash = unw_hash(w->hash, frame);
-	return true;
-}
 
 /*
  * Fills the window from `address` on and reads its first word.  Never past the page of `address`: a
@@ -166,11 +63,12 @@ static __always_inline void unw_begin_rows(struct unw_row_cache *cache,
 {
 	bool is_same = maps_is_same_process(&cache->process, process);
 	u64 version = proc_version;
-	u64 epoch;
+	u64 epoch, has_python;
 
 	if (is_same && version == cache->version)
 		return; /* nothing has changed: a lookup in a large map less */
-	epoch = maps_epoch(process);
+	epoch = maps_epoch(process, &has_python);
+	cache->has_python = has_python;
 	cache->version = version;
 	if (is_same && epoch == cache->epoch)
 		return;
@@ -215,9 +113,12 @@ static __always_inline void unw_find_place(struct unw_walk *w, struct unw_pc_ent
 	entry->pc = pc;
 	entry->epoch = 0;
 	entry->frame = pc;
+	entry->code = UNW_CODE_NATIVE;
 	if (row) {
 		from_start = pc - row->start;
 		entry->epoch = w->cache.epoch;
+		if (w->cache.has_python)
+			entry->code = py_code_at(pc);
 		entry->frame = row->first_frame + from_start;
 		if (row->table == UNW_TABLE_PENDING)
 			number = UNW_RULE_UNSUPPORTED;
@@ -246,37 +147,67 @@ static __always_inline struct unw_pc_entry *unw_pc_entry_of(u64 pc, u64 epoch)
 }
 
 /*
- * The value of a register that few rules name, in the last frame recorded; 0: it is not known.
+ * The value of a register that few rules name, in the native frame that is walked; 0: it is not
+ * known.
  * A function of its own: it is needed in one walk of thousands.
  */
 __noinline u64 unw_find_other(u32 number)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	u64 value = 0;
-	u32 frame;
 
 	if (!w)
 		return 0;
-	frame = w->stack.head.frame_count - 1;
-	if (frame == w->first_frame)
+	if (w->depth == 0)
 		return kc_read_user_register(number);
-	if (!arch_is_spare_register(number) || frame != w->spare.frame)
+	if (!arch_is_spare_register(number) || w->depth != w->spare.frame)
 		return 0;
 	if (w->spare.address == 0)
 		return kc_read_user_register(number);
 	return unw_read_word(&w->memory, w->spare.address, &value) ? 0 : value;
 }
 
-/* Records the frame in w->regs and goes on to its caller.  Non-zero ends the loop. */
+/*
+ * Whether a native frame is left out, because Python's frames take its place.
+ */
+static __always_inline bool unw_is_python(struct unw_walk *w, u32 code)
+{
+	if (code == UNW_CODE_PYTHON_LOOP && w->python == UNW_PYTHON_UNKNOWN)
+		w->python = py_begin(true);
+	return w->python == UNW_PYTHON_BETWEEN;
+}
+
+/* The loop's frame stands below what it ran, that is behind it. */
+static __always_inline void unw_keep_loop(struct unw_walk *w)
+{
+	if (py_keeps_loops && w->python != UNW_PYTHON_RUN && !unw_push_user(w, w->loop_frame))
+		w->outcome = UNW_TOO_DEEP;
+}
+
+/* Records one Python frame of the run in progress.  Non-zero ends the loop. */
+static __always_inline int unw_walk_python(struct unw_walk *w)
+{
+	w->python = py_walk_frame();
+	unw_keep_loop(w);
+	return w->outcome != UNW_STEPPED && w->python != UNW_PYTHON_RUN;
+}
+
+/*
+ * Records the frame in w->regs and goes on to its caller, or records one of the Python frames that
+ * it stands for.  Non-zero ends the loop.
+ */
 __noinline int unwind_one_frame(void)
 {
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	struct unw_pc_entry *entry;
 	struct unw_rule *rule;
-	u64 pc, other = 0;
+	u64 pc, low, other = 0;
+	u32 code;
 
 	if (!w)
 		return 1;
+	if (w->python == UNW_PYTHON_RUN)
+		return unw_walk_python(w);
 	/* A return address minus one lies inside the call, also when the call ends its function. */
 	pc = w->regs.ip - w->is_return;
 	entry = unw_pc_entry_of(pc, w->cache.epoch);
@@ -284,19 +215,28 @@ __noinline int unwind_one_frame(void)
 		return 1;
 	if (entry->pc != pc || entry->epoch != w->cache.epoch || !entry->epoch)
 		unw_find_place(w, entry, pc);
-	if (!unw_push(w, entry->frame))
+	code = entry->code;
+	if (code && !unw_is_python(w, code))
+		code = UNW_CODE_NATIVE;
+	if (!code && !unw_push_user(w, entry->frame))
 		return 1;
+	low = w->regs.sp;
 	rule = &entry->rule;
 	if (rule->other_register)
 		other = unw_find_other(rule->other_register - 1);
 	w->outcome = unw_step_rule(&w->memory, &w->regs, rule, other);
 	w->is_return = !rule->is_signal_frame;
 	if (rule->spare)
-		unw_follow_spare(&w->spare, rule, w->regs.sp, w->stack.head.frame_count - 1);
-	if (w->outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER &&
-	    w->stack.head.frame_count - 1 == w->first_frame)
+		unw_follow_spare(&w->spare, rule, w->regs.sp, w->depth);
+	if (w->outcome == UNW_COMPLETE && rule->cfa == UNW_CFA_FRAME_POINTER && w->depth == 0)
 		w->outcome = UNW_NO_INFO; /* a leaf does not set its frame pointer */
-	return w->outcome != UNW_STEPPED;
+	w->depth++;
+	if (code == UNW_CODE_PYTHON_LOOP) {
+		w->loop_frame = entry->frame;
+		w->python = py_begin_run(low, w->outcome == UNW_STEPPED ? w->regs.sp : ~0ULL);
+		unw_keep_loop(w);
+	}
+	return w->outcome != UNW_STEPPED && w->python != UNW_PYTHON_RUN;
 }
 
 /* w->regs are those of the innermost user frame. */
@@ -306,14 +246,28 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 	w->memory.size = 0;
 	w->is_return = 0;
 	w->first_frame = w->stack.head.frame_count;
+	w->depth = 0;
+	w->python = UNW_PYTHON_UNKNOWN;
 	w->spare.address = 0;
-	w->spare.frame = w->first_frame;
+	w->spare.frame = 0;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
-	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES; turn++)
+	for (u32 turn = 0; turn < UNW_MAX_TURNS; turn++)
 		if (unwind_one_frame())
 			break;
 	if (w->outcome == UNW_STEPPED)
 		w->outcome = UNW_TOO_DEEP;
+}
+
+/*
+ * After the marker that says why the native walk has ended: what Python called stands below it,
+ * also without the native frames in between.
+ */
+static __always_inline void unw_walk_python_rest(void)
+{
+	u32 python = py_begin_rest();
+
+	for (u32 turn = 0; turn < CPU_MAX_USER_FRAMES && python == UNW_PYTHON_RUN; turn++)
+		python = py_walk_frame();
 }
 
 #endif

@@ -176,8 +176,8 @@ class Sampler {
         program_(bpf_prog_get_fd_by_id(sampler_.programs().front().id)),
         locator_(processes_),
         tables_(UnwindTables::start(sampler_.tables_fd(), sampler_.rules_fd()).value()),
-        follower_(processes_, locator_, tables_, sampler_.mappings_fd(), sampler_.nodes_fd(),
-                  sampler_.mappings_version()) {
+        follower_(processes_, locator_, tables_, nullptr, sampler_.mappings_fd(),
+                  sampler_.nodes_fd(), sampler_.mappings_version()) {
     CHECK(program_.is_open() && processes_.scan());
   }
 

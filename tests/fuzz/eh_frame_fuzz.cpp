@@ -42,7 +42,7 @@ waggle::ElfSpec spec_of(std::uint8_t flags, std::vector<std::byte> section) {
 
 // Addresses grow, and all of the code has a row.
 void check_rows(const waggle::ElfFile& file, bool follows_spare) {
-  auto info = waggle::CallFrameInfo::read(file, follows_spare);
+  auto info = waggle::CallFrameInfo::read(file, {.follows_spare = follows_spare});
   if (!info) {
     CHECK(!info.error().what.empty());
     return;

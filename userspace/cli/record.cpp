@@ -74,7 +74,7 @@ class RecordRun {
   void on_signal();
   void on_tick();
   void housekeep();
-  void tell_table_problems();
+  void tell_problems();
   void end_command();
   Result<int> report_result();
 
@@ -112,13 +112,15 @@ Result<> RecordRun::lower_frequency() {
 Result<> RecordRun::prepare() {
   TRY(lower_frequency());
   const bool is_filtered = !options_.pids.empty() || !options_.command.empty();
-  recorder_ = TRY(
-      Recorder::prepare({.frequency = frequency_hz_,
-                         .is_pid_filtered = is_filtered,
-                         .follows_children = options_.with_children || !options_.command.empty(),
-                         .counts_threads = options_.has_thread_frames,
-                         .ring_bytes = std::size_t{options_.ring_size_kib} * 1024},
-                        {.prepares_running = options_.command.empty()}));
+  recorder_ = TRY(Recorder::prepare(
+      {.frequency = frequency_hz_,
+       .is_pid_filtered = is_filtered,
+       .follows_children = options_.with_children || !options_.command.empty(),
+       .counts_threads = options_.has_thread_frames,
+       .keeps_python_loops = options_.has_python_eval_frames,
+       .ring_bytes = std::size_t{options_.ring_size_kib} * 1024},
+      {.prepares_running = options_.command.empty()},
+      {.is_walked = options_.has_python, .max_processes = options_.max_python_processes}));
   if (!options_.pin_dir.empty()) {
     if (const Result<> pinned = recorder_->pin(options_.pin_dir); !pinned) {
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
@@ -217,16 +219,19 @@ void RecordRun::housekeep() {
     last_cpu_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
-  tell_table_problems();
+  tell_problems();
   if (!options_.pids.empty() && recorder_->selected_count() == 0) {
     LOG_INFO("all recorded processes have ended");
     is_over_ = true;
   }
 }
 
-void RecordRun::tell_table_problems() {
+void RecordRun::tell_problems() {
   for (const auto& [file, reason] : recorder_->take_table_problems()) {
     LOG_WARNING("{}: {}, continuing with frame pointers there", file, reason);
+  }
+  for (const auto& [subject, reason] : recorder_->take_python_problems()) {
+    LOG_WARNING("{}: {}, continuing with native frames there", subject, reason);
   }
 }
 
@@ -268,7 +273,7 @@ void RecordRun::end_command() {
 
 Result<int> RecordRun::report_result() {
   const Recording recording = TRY(recorder_->finish());
-  tell_table_problems();
+  tell_problems();
   recorder_.reset();
   const auto& mappings = recording.mappings;
   LOG_DEBUG("mappings: processes fed {} times, {} refused, {} with more than {} mappings",

@@ -23,6 +23,7 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 constexpr std::string_view kTargets = "What is profiled";
 constexpr std::string_view kSampling = "How";
+constexpr std::string_view kPython = "Python";
 constexpr std::string_view kOutput = "What is written";
 constexpr std::string_view kOther = "Other";
 
@@ -57,6 +58,19 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "DIR",
      .group = kSampling,
      .help = "pin programs and maps under DIR of a bpffs while it runs"},
+    {.name = "no-python", .group = kPython, .help = "native frames only, also in Python processes"},
+    {.name = "python-mode",
+     .value = "MODE",
+     .group = kPython,
+     .help = "auto, ebpf (or pyperf) or disabled; default auto"},
+    {.name = "python-eval-frames",
+     .group = kPython,
+     .help = "keep the interpreter's own frames below those of Python"},
+    {.name = "python-skip-pyperf-profiler-above",
+     .value = "N",
+     .group = kPython,
+     .help = "Python frames of N processes at most, native ones of the others; default 0: no "
+             "limit"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -135,6 +149,25 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("python-mode")) {
+    if (*text == "pyspy" || *text == "py-spy") {
+      return fail(Errc::malformed, "--python-mode: py-spy is not there yet; ebpf needs no tool");
+    }
+    constexpr auto kNames = std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "disabled"});
+    options.has_python = kNames[TRY(parse_choice("python-mode", *text, kNames))] != "disabled";
+  }
+  if (parsed.has("no-python")) {
+    options.has_python = false;
+  }
+  options.has_python_eval_frames = parsed.has("python-eval-frames");
+  if (const std::string* text = parsed.find("python-skip-pyperf-profiler-above")) {
+    options.max_python_processes = static_cast<std::uint32_t>(
+        TRY(parse_integer("python-skip-pyperf-profiler-above", *text, 0, kMaxInt)));
+  }
+  return {};
+}
+
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   std::optional<OutputFormat> format;
   if (const std::string* text = parsed.find("format")) {
@@ -177,6 +210,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_targets(parsed, options));
   TRY(read_duration(parsed, options));
   TRY(read_sampling(parsed, options));
+  TRY(read_python(parsed, options));
   TRY(read_output(parsed, options));
   return options;
 }

@@ -59,7 +59,7 @@ Result<std::uint32_t> MappingFeeder::write_node(std::span<const Row> rows) {
 Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
                                                     std::span<const Row> rows, Fed& fed) {
   process_mappings entry{
-      .process = process, .epoch = ++last_epoch_, .node_starts = {}, .nodes = {}};
+      .process = process, .epoch = ++last_epoch_, .has_python = 0, .node_starts = {}, .nodes = {}};
   std::ranges::fill(entry.node_starts, kNoAddress);
   for (std::size_t i = 0; !rows.empty(); ++i) {
     const auto part = rows.first(std::min<std::size_t>(rows.size(), MAPPINGS_ROWS_PER_NODE));
@@ -74,7 +74,7 @@ Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
 }
 
 Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
-                             std::span<const Row> rows, bool is_cut) {
+                             std::span<const Row> rows, const Facts& facts) {
   CHECK(rows.size() <= kMaxRows);
   Fed fed{.process = process,
           .epoch = epoch,
@@ -84,6 +84,9 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
           .tables = {}};
   Result<process_mappings> entry = write_nodes(process, rows, fed);
   Result<> written;
+  if (entry) {
+    entry->has_python = facts.has_python ? 1 : 0;
+  }
   if (!entry) {
     written = std::unexpected(std::move(entry).error());
   } else if (bpf_map_update_elem(mappings_map_, &process, &*entry, BPF_ANY) != 0) {
@@ -96,7 +99,7 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
     return written;
   }
   ++counters_.fed;
-  counters_.cut += is_cut ? 1 : 0;
+  counters_.cut += facts.is_cut ? 1 : 0;
   const auto [known, is_new] = by_pid_.try_emplace(process.tgid);
   Fed old = std::exchange(known->second, std::move(fed));
   if (!is_new) {

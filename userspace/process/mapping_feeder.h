@@ -43,9 +43,15 @@ class MappingFeeder {
   Result<> make_room() { return nodes_.make_room(1); }
 
   // Makes `rows` (kMaxRows at most, sorted, without overlaps) what the kernel side knows of the
-  // process, which may have more (is_cut).  `epoch` names this state: see is_current().
+  // process.  `epoch` names this state: see is_current().
+  struct Facts {
+    bool is_cut = false;      // it has more than the rows
+    bool has_python = false;  // py_processes knows it
+  };
   Result<> feed(const process_id& process, std::uint64_t epoch, std::span<const Row> rows,
-                bool is_cut);
+                const Facts& facts);
+  // Something that walks depend on was written by others: what CPUs remember is looked up again.
+  void tell_change();
   void forget(std::uint32_t pid);
   // What is known of some files has changed (nullptr: of the vDSO): the processes that map them,
   // which are not current any more.
@@ -75,7 +81,6 @@ class MappingFeeder {
   Result<std::uint32_t> write_node(std::span<const Row> rows);
   Result<process_mappings> write_nodes(const process_id& process, std::span<const Row> rows,
                                        Fed& fed);
-  void tell_change();
   void give_back(const Fed& fed);
 
   int mappings_map_;

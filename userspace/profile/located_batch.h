@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,12 @@
 namespace waggle {
 
 enum class FrameSource : std::uint8_t {
-  file,    // index: of LocatedBatch::files;   address: offset in the file
-  vdso,    // address: offset in its image
-  region,  // index: of LocatedBatch::regions; address: in the process
-  kernel,  // address: in the kernel
-  marker,  // index: enum marker (bpf/abi/markers.h)
+  file,      // index: of LocatedBatch::files;   address: offset in the file
+  vdso,      // address: offset in its image
+  region,    // index: of LocatedBatch::regions; address: in the process
+  kernel,    // address: in the kernel
+  function,  // index: of LocatedBatch::functions; address: its id
+  marker,    // index: enum marker (bpf/abi/markers.h)
 };
 
 struct LocatedFrame {
@@ -48,11 +50,16 @@ struct LocatedFile {
   FilePlace place;  // should it have to be opened
 };
 
+// Of a function that an interpreter runs, as frames show it.  Shared by the main loop and the
+// resolver: it does not change.
+using FunctionText = std::shared_ptr<const std::string>;
+
 struct LocatedBatch {
   std::vector<LocatedStack> stacks;
   std::vector<LocatedFrame> frames;
   std::vector<LocatedFile> files;
   std::vector<Region> regions;
+  std::vector<FunctionText> functions;
 };
 
 }  // namespace waggle

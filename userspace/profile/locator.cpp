@@ -16,6 +16,7 @@ namespace waggle {
 namespace {
 
 constexpr std::size_t kMaxPlaces = 1 << 17;
+constexpr std::size_t kMaxFunctions = 1 << 17;  // four times as many as py_codes remembers
 
 LocatedFrame marker_frame(std::uint32_t marker) {
   return {.source = FrameSource::marker, .index = marker, .address = 0};
@@ -170,6 +171,41 @@ LocatedFrame Locator::locate_native(std::uint64_t frame) {
   return {.source = FrameSource::file, .index = file_index(file), .address = frame_offset(frame)};
 }
 
+void Locator::name_function(std::uint64_t id, std::string text) {
+  if (functions_.size() >= kMaxFunctions) {
+    older_functions_ = std::exchange(functions_, {});
+  }
+  functions_.insert_or_assign(id, std::make_shared<const std::string>(std::move(text)));
+}
+
+FunctionText Locator::find_function(std::uint64_t id) {
+  if (const auto known = functions_.find(id); known != functions_.end()) {
+    return known->second;
+  }
+  const auto older = older_functions_.find(id);
+  if (older == older_functions_.end()) {
+    return nullptr;
+  }
+  FunctionText text = std::move(older->second);
+  older_functions_.erase(older);
+  functions_.emplace(id, text);
+  return text;
+}
+
+LocatedFrame Locator::locate_function(std::uint64_t id) {
+  const auto next = static_cast<std::uint32_t>(batch_.functions.size());
+  auto known = function_indexes_.find(id);
+  if (known == function_indexes_.end()) {
+    FunctionText text = find_function(id);
+    if (text == nullptr) {
+      return marker_frame(MARKER_python_lost_name);
+    }
+    batch_.functions.push_back(std::move(text));
+    known = function_indexes_.emplace(id, next).first;
+  }
+  return {.source = FrameSource::function, .index = known->second, .address = id};
+}
+
 LocatedFrame Locator::locate(const cpu_count_key& key, std::uint64_t time_ns, std::uint64_t frame,
                              bool is_leaf) {
   switch (frame_kind_of(frame)) {
@@ -178,6 +214,8 @@ LocatedFrame Locator::locate(const cpu_count_key& key, std::uint64_t time_ns, st
       return {.source = FrameSource::kernel, .index = 0, .address = frame - (is_leaf ? 0 : 1)};
     case FRAME_NATIVE:
       return locate_native(frame);
+    case FRAME_PYTHON:
+      return locate_function(frame_code_id(frame));
     case FRAME_USER:
       return locate_user(key.process, time_ns, frame_payload(frame));
     default:
@@ -226,6 +264,7 @@ void Locator::add(const cpu_count_key& key, std::uint64_t count, std::uint64_t t
 LocatedBatch Locator::take() {
   file_indexes_.clear();
   region_indexes_.clear();
+  function_indexes_.clear();
   return std::exchange(batch_, {});
 }
 

@@ -37,6 +37,8 @@ class Locator {
   void note_file(const FileMapping& mapping) { files_.note(mapping); }
   // Files whose names the resolver should read at once.
   std::vector<OpenedFile> take_opened() { return files_.take_opened(); }
+  // The text of a function whose frames have this id from now on.
+  void name_function(std::uint64_t id, std::string text);
   void note_generated_code(std::uint32_t pid) { perf_maps_.note(pid); }
 
   // How a native frame of the kernel side names a mapping's file.
@@ -89,17 +91,25 @@ class Locator {
   Place find_place(const process_id& process, std::uint64_t time_ns, const FoundMapping& mapping);
   std::uint32_t file_index(const ExecutableFileRef& file);
   std::uint32_t region_index(Region region);
+  LocatedFrame locate_function(std::uint64_t id);
+  FunctionText find_function(std::uint64_t id);
 
   ProcessTable& processes_;
   ExecutableFiles files_;
   PerfMapFiles perf_maps_;
   std::unordered_map<MappingKey, Place, MappingKeyHash> places_;
 
+  // By id: those used since functions_ was last full, and those of the time before.  More than the
+  // kernel side remembers.
+  std::unordered_map<std::uint64_t, FunctionText> functions_;
+  std::unordered_map<std::uint64_t, FunctionText> older_functions_;
+
   std::vector<LocatedFrame> stack_;  // of add()
   std::uint64_t cut_samples_ = 0;
   LocatedBatch batch_;
   std::unordered_map<const ExecutableFile*, std::uint32_t> file_indexes_;  // of batch_
   std::map<Region, std::uint32_t> region_indexes_;                         // of batch_
+  std::unordered_map<std::uint64_t, std::uint32_t> function_indexes_;      // of batch_
 };
 
 }  // namespace waggle

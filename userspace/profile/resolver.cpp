@@ -7,6 +7,7 @@
 #include <array>
 #include <functional>
 #include <iterator>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ constexpr std::size_t kMaxRememberedNames = 1 << 18;
 constexpr std::size_t kPerfMapBytes = std::size_t{32} << 20;
 constexpr std::size_t kMaxQueued = 8;
 constexpr std::string_view kVdso = "[vdso]";
+constexpr std::string_view kBesidePython = "_[pn]";  // as gProfiler's PyPerf has it
 
 constexpr std::array kMarkerTexts = {
 #define X(name, text, meaning) std::string_view(text),
@@ -32,6 +34,15 @@ constexpr std::array kMarkerTexts = {
 
 std::string_view marker_text(std::uint32_t marker) {
   return marker < kMarkerTexts.size() ? kMarkerTexts[marker] : kMarkerTexts[MARKER_lost_stack];
+}
+
+bool is_function(const LocatedFrame& frame) {
+  return frame.source == FrameSource::function;
+}
+
+bool is_native(const LocatedFrame& frame) {
+  return frame.source == FrameSource::file || frame.source == FrameSource::vdso ||
+         frame.source == FrameSource::region;
 }
 
 // A frame that has no name: where it is, in the form that addr2line -e takes.
@@ -66,29 +77,38 @@ void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
     if (!stack.thread.empty()) {
       named.frames.push_back(profile.intern("thread: " + stack.thread));
     }
-    for (std::uint32_t i = 0; i < stack.frame_count; ++i) {
-      named.frames.push_back(name_of(batch.frames[stack.first_frame + i], batch, profile));
+    const auto frames = std::span(batch.frames).subspan(stack.first_frame, stack.frame_count);
+    const Company company =
+        std::ranges::any_of(frames, is_function) ? Company::python : Company::native;
+    for (const LocatedFrame& frame : frames) {
+      named.frames.push_back(name_of(frame, batch, company, profile));
     }
     profile.add(named, stack.count);
   }
 }
 
 Profile::NameId FrameNamer::name_of(const LocatedFrame& frame, const LocatedBatch& batch,
-                                    Profile& profile) {
+                                    Company company, Profile& profile) {
+  const bool has_suffix = company == Company::python && is_native(frame);
+  const auto text = [&] {
+    return text_of(frame, batch) + std::string(has_suffix ? kBesidePython : "");
+  };
   if (frame.source == FrameSource::region) {
-    return profile.intern(text_of(frame, batch));  // JIT code changes its names
+    return profile.intern(text());  // JIT code changes its names
   }
-  const std::uint64_t id =
-      frame.source == FrameSource::file ? batch.files[frame.index].file->id : frame.index;
-  const FrameKey key{.space = static_cast<std::uint64_t>(frame.source) << 32 | id,
-                     .address = frame.address};
+  const std::uint64_t id = frame.source == FrameSource::file ? batch.files[frame.index].file->id
+                           : frame.source == FrameSource::function ? 0
+                                                                   : frame.index;
+  const auto space =
+      static_cast<std::uint64_t>(frame.source) << 1 | static_cast<std::uint64_t>(has_suffix);
+  const FrameKey key{.space = space << 32 | id, .address = frame.address};
   if (const auto known = names_.find(key); known != names_.end()) {
     return known->second;
   }
   if (names_.size() >= kMaxRememberedNames) {
     names_.clear();  // rare; they are found again in the modules
   }
-  const Profile::NameId name = profile.intern(text_of(frame, batch));
+  const Profile::NameId name = profile.intern(text());
   names_.emplace(key, name);
   return name;
 }
@@ -103,6 +123,8 @@ std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& b
       return text_in_region(batch.regions[frame.index], frame.address);
     case FrameSource::kernel:
       return text_in_kernel(frame.address);
+    case FrameSource::function:
+      return *batch.functions[frame.index];
     case FrameSource::marker:
       break;
   }

@@ -43,7 +43,7 @@ class FrameNamer {
 
  private:
   struct FrameKey {
-    std::uint64_t space;  // source and file id
+    std::uint64_t space;  // source, company and file id
     std::uint64_t address;
     bool operator==(const FrameKey&) const = default;
   };
@@ -51,7 +51,11 @@ class FrameNamer {
     std::size_t operator()(const FrameKey& key) const;
   };
 
-  Profile::NameId name_of(const LocatedFrame& frame, const LocatedBatch& batch, Profile& profile);
+  // Whose native frames get a suffix: those of stacks with Python in them.
+  enum class Company : std::uint8_t { native, python };
+
+  Profile::NameId name_of(const LocatedFrame& frame, const LocatedBatch& batch, Company company,
+                          Profile& profile);
   std::string text_of(const LocatedFrame& frame, const LocatedBatch& batch);
   std::string text_in_region(const Region& region, std::uint64_t address);
   std::string text_in_file(const LocatedFile& located, std::uint64_t offset);

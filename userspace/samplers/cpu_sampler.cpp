@@ -76,6 +76,7 @@ namespace {
 struct Received {
   std::array<StackStore, 2> stacks;  // by the low bit of the generation, as the count tables
   std::vector<CpuSampler::Unplaced> unplaced;  // processes of stacks that had frames without a file
+  std::vector<std::vector<std::byte>> python_names;
 };
 
 }  // namespace
@@ -131,6 +132,12 @@ int keep_stack(void* context, void* data, std::size_t size) {
   return 0;
 }
 
+int keep_python_names(void* context, void* data, std::size_t size) {
+  const auto* bytes = static_cast<const std::byte*>(data);
+  static_cast<Received*>(context)->python_names.emplace_back(bytes, bytes + size);
+  return 0;
+}
+
 void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
                std::uint32_t cpu_count) {
   const std::uint32_t ring_count = std::min(cpu_count, kMaxRings);
@@ -138,6 +145,7 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   config.self_tgid = options.skips_itself ? static_cast<std::uint32_t>(::getpid()) : 0;
   config.is_pid_filtered = options.is_pid_filtered ? 1 : 0;
   config.is_thread_counted = options.counts_threads ? 1 : 0;
+  skeleton.rodata->py_keeps_loops = options.keeps_python_loops ? 1 : 0;
   config.ring_count = ring_count;
   config.ring_bytes = ring_bytes_for(options, (cpu_count + ring_count - 1) / ring_count);
 
@@ -202,6 +210,11 @@ Result<> CpuSampler::load_rings() {
       return fail_errno("read a ring of cpu_stacks", errno);
     }
     state_->rings.push_back(std::move(ring));
+  }
+  // After the stacks, whose names are in it by then: libbpf reads rings in this order.
+  const int names = bpf_map__fd(state_->skeleton->maps.py_names);
+  if (ring_buffer__add(state_->reader.get(), names, keep_python_names, &state_->received) != 0) {
+    return fail_errno("read the ring py_names", errno);
   }
   return {};
 }
@@ -280,10 +293,15 @@ std::vector<CpuSampler::Unplaced> CpuSampler::take_unplaced() {
   return std::exchange(state_->received.unplaced, {});
 }
 
+std::vector<std::vector<std::byte>> CpuSampler::take_python_names() {
+  return std::exchange(state_->received.python_names, {});
+}
+
 Result<> CpuSampler::end_generation() {
   volatile std::uint32_t& generation = state_->skeleton->bss->cpu_generation;
   generation = generation + 1;
-  return wait_for_running_programs();  // those that read the old value still count into its table
+  TRY(wait_for_running_programs());  // those that read the old value still count into its table
+  return consume();
 }
 
 Result<> CpuSampler::drain(const CountedStackSink& sink) {
@@ -292,7 +310,6 @@ Result<> CpuSampler::drain(const CountedStackSink& sink) {
 }
 
 Result<> CpuSampler::read_ended(const CountedStackSink& sink) {
-  TRY(consume());
   const std::uint32_t generation = state_->skeleton->bss->cpu_generation - 1;
   const int map = state_->counts_fd(generation);
   StackStore& stacks = state_->received.stacks[generation & 1];
@@ -387,6 +404,14 @@ int CpuSampler::tables_fd() const {
 
 int CpuSampler::rules_fd() const {
   return bpf_map__fd(state_->skeleton->maps.unw_rules);
+}
+
+int CpuSampler::python_processes_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.py_processes);
+}
+
+int CpuSampler::python_layouts_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.py_layouts);
 }
 
 Result<> CpuSampler::pin(const std::string& directory) {

@@ -27,6 +27,7 @@ struct CpuSamplerOptions {
   bool is_pid_filtered = false;        // only what select_pid() names
   bool follows_children = false;       // and what those fork from then on
   bool counts_threads = false;         // one count for each thread
+  bool keeps_python_loops = false;     // the evaluation loop's frames stay beside Python's
   std::size_t ring_bytes = 0;          // of each ring, a power of two; 0: chosen by frequency
   std::uint32_t max_processes = 4096;  // whose mappings the kernel side can know
   bool skips_itself = true;            // this process is never sampled
@@ -78,8 +79,11 @@ class CpuSampler {
     std::uint64_t time_ns;  // CLOCK_MONOTONIC, of the sample
   };
   std::vector<Unplaced> take_unplaced();
+  // Records of py_names that were read since the last call: whole, one after the other in time.
+  // Those that a stack needs are read no later than the stack.
+  std::vector<std::vector<std::byte>> take_python_names();
   // Ends the current generation: when it returns, no sample counts into it any more.  What its
-  // samples depend on has happened by then.
+  // samples depend on has happened by then, and their stacks are out of the rings.
   Result<> end_generation();
   // Hands out all that the ended generation counted.
   Result<> read_ended(const CountedStackSink& sink);
@@ -106,6 +110,10 @@ class CpuSampler {
   // For UnwindTables: those of unw_nodes and unw_rules.
   [[nodiscard]] int tables_fd() const;
   [[nodiscard]] int rules_fd() const;
+
+  // For PythonFeeder: those of py_processes and py_layouts.
+  [[nodiscard]] int python_processes_fd() const;
+  [[nodiscard]] int python_layouts_fd() const;
 
   // Under readable names in `directory`, until destruction.
   Result<> pin(const std::string& directory);

@@ -195,15 +195,17 @@ TEST_F(PythonStep, finds_the_innermost_frame_by_way_of_a_cframe_or_without) {
   py_layout layout = layout_of(PY_FORM_SHIM_FRAMES);
   put(kThread + 32, {kFrame});
   __u64 frame = 0;
-  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
+  __u64 cframe = 0;
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &cframe, &frame), 0);
   EXPECT_EQ(frame, kFrame);
   layout.cframe_current = 8;
-  EXPECT_NE(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
+  EXPECT_NE(py_innermost_frame(nullptr, &layout, kThread, &cframe, &frame), 0);
   put(kFrame + 8, {kCaller});
-  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &cframe, &frame), 0);
   EXPECT_EQ(frame, kCaller);
+  EXPECT_EQ(cframe, kFrame);
   put(kThread + 32, {0});
-  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &frame), 0);
+  EXPECT_EQ(py_innermost_frame(nullptr, &layout, kThread, &cframe, &frame), 0);
   EXPECT_EQ(frame, 0U);
 }
 

@@ -200,7 +200,7 @@ TEST(EhFrame, says_where_rbx_is_where_it_is_asked_to) {
                                  cfi::in_register(kRbx, kR9), cfi::advance(4),
                                  cfi::offset(kRbx, 255), cfi::advance(4), cfi::restore(kRbx)))
                        .bytes()});
-  auto info = CallFrameInfo::read(file, true);
+  auto info = CallFrameInfo::read(file, {.follows_spare = true});
   ASSERT_TRUE(info);
   EXPECT_THAT(
       rows_of(*info),

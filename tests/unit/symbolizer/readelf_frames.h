@@ -339,7 +339,7 @@ inline void FrameComparer::compare_row(const unw_rule& rule, const ReadelfRow& r
 
 inline FrameComparison FrameComparer::compare(const ElfFile& file, const ReadelfFrames& theirs) {
   result_ = {};
-  auto info = CallFrameInfo::read(file);
+  auto info = CallFrameInfo::read(file, {.puts_go_right = false});
   if (!info) {
     if (info.error().code != Errc::not_found || !theirs.functions.empty()) {
       result_.mismatches.push_back(info.error().what);

@@ -351,7 +351,7 @@ TEST(UnwindTable, says_of_a_library_what_its_reader_says) {
     const bool follows_spare = std::ranges::any_of(table->rules(), [&](std::uint16_t number) {
       return rules.at(number).spare != UNW_SPARE_UNKNOWN;
     });
-    auto info = CallFrameInfo::read(file, follows_spare);
+    auto info = CallFrameInfo::read(file, {.follows_spare = follows_spare});
     ASSERT_TRUE(info);
     std::vector<CfiRow> rows;
     info->visit_rows([&](std::span<const CfiRow> part) {

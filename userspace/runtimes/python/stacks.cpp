@@ -60,7 +60,8 @@ Result<std::vector<PythonCall>> read_calls(py_memory& memory, const py_layout& l
                                            std::uint64_t state) {
   std::vector<PythonCall> calls;
   __u64 frame = 0;
-  if (py_innermost_frame(&memory, &layout, state, &frame) != 0) {
+  __u64 cframe = 0;
+  if (py_innermost_frame(&memory, &layout, state, &cframe, &frame) != 0) {
     return wrong("no frame of the thread state", state);
   }
   while (calls.size() < kMaxPythonCalls) {

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs of tests/programs/python, recorded side by side on every interpreter: what the
+// kernel side sees of each is what it states of itself.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/text.h"
+#include "tests/e2e/python/expected_stacks.h"
+#include "tests/interpreters.h"
+#include "tests/test_program.h"
+#include "tests/waggle_run.h"
+#include "userspace/runtimes/python/frame_text.h"
+
+namespace waggle {
+namespace {
+
+using Functions = std::vector<std::string>;
+
+constexpr std::string_view kSuffix = "_[p]";
+
+// "module.NAME (FILE:LINE)_[p]"
+struct Frame {
+  std::string file;
+  std::string name;
+};
+
+Frame take_apart(const std::string& text) {
+  const std::size_t open = text.rfind(" (");
+  const std::size_t colon = text.rfind(':');
+  EXPECT_TRUE(open != std::string::npos && colon != std::string::npos && colon > open) << text;
+  Frame frame{.file = text.substr(open + 2, colon - open - 2), .name = text.substr(0, open)};
+  // The module is made of the file: what stands before a name of one letter.
+  const std::string with_x = python_frame_text({.file = frame.file, .name = "x"});
+  const std::string module = with_x.substr(0, with_x.find("x ("));
+  if (frame.name.starts_with(module)) {
+    frame.name.erase(0, module.size());
+  }
+  return frame;
+}
+
+// What one program shows in a recording.
+struct Seen {
+  std::uint64_t samples = 0;
+  std::map<Functions, std::uint64_t> stacks;  // of Python alone, root first
+};
+
+struct Recorded {
+  std::map<std::string, Seen> programs;  // by file name, "recursion"
+  std::uint64_t samples = 0;
+  std::uint64_t early = 0;           // from before the tables were there: cut, without Python
+  std::uint64_t without_python = 0;  // no frame tells the program
+};
+
+bool is_cut(const std::vector<std::string>& frames) {
+  return std::ranges::any_of(frames,
+                             [](const std::string& frame) { return frame.starts_with("[trunc"); });
+}
+
+std::string program_of(const std::vector<Frame>& frames) {
+  for (const Frame& frame : frames) {
+    const std::filesystem::path path(frame.file);
+    if (frame.name == "<module>" || path.parent_path().filename() == "python") {
+      return path.stem().string();
+    }
+  }
+  return "";
+}
+
+Recorded read_recording(const CollapsedFile& file) {
+  Recorded recorded;
+  for (const CollapsedFile::Line& line : file.lines) {
+    std::vector<Frame> frames;
+    Functions names;
+    for (const std::string& text : line.frames) {
+      if (text.ends_with(kSuffix)) {
+        frames.push_back(take_apart(text));
+        names.push_back(frames.back().name);
+      } else if (text.starts_with("[python")) {
+        names.push_back(text);
+      }
+    }
+    recorded.samples += line.count;
+    const std::string program = program_of(frames);
+    if (program.empty() && is_cut(line.frames)) {
+      recorded.early += line.count;
+      continue;
+    }
+    if (program.empty()) {
+      recorded.without_python += line.count;
+      ADD_FAILURE() << line.count << " samples: " << line.comm << line.stack();
+      continue;
+    }
+    Seen& seen = recorded.programs[program];
+    seen.samples += line.count;
+    seen.stacks[names] += line.count;
+  }
+  return recorded;
+}
+
+// From 3.11 on a generator is taken out of the list of frames in two steps, and between them it has
+// no caller.
+bool is_taken_out(const Functions& stack, const std::vector<ExpectedStack>& expected) {
+  return !stack.empty() && std::ranges::any_of(expected, [&](const ExpectedStack& whole) {
+    return whole.functions.size() > stack.size() &&
+           std::equal(stack.rbegin(), stack.rend(), whole.functions.rbegin());
+  });
+}
+
+class PythonRecording : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    interpreters_ = find_interpreters(GetParam());
+    if (interpreters_.empty()) {
+      GTEST_SKIP() << "no Python " << GetParam() << " here";
+    }
+  }
+
+  std::vector<Interpreter> interpreters_;
+};
+
+// Samples that show something else.
+std::uint64_t count_wrong(const std::string& name, const Seen& seen,
+                          const std::vector<ExpectedStack>& expected) {
+  std::uint64_t wrong = 0;
+  for (const auto& [stack, count] : seen.stacks) {
+    const bool is_expected = std::ranges::any_of(
+        expected, [&](const ExpectedStack& whole) { return whole.functions == stack; });
+    if (!is_expected) {
+      wrong += count;
+      std::printf("%s: %llu of %llu samples%s: %s\n", name.c_str(),
+                  static_cast<unsigned long long>(count),
+                  static_cast<unsigned long long>(seen.samples),
+                  is_taken_out(stack, expected) ? " without their root" : "",
+                  ::testing::PrintToString(stack).c_str());
+    }
+  }
+  return wrong;
+}
+
+TEST_P(PythonRecording, shows_the_stacks_that_programs_state) {
+  for (const Interpreter& interpreter : interpreters_) {
+    SCOPED_TRACE(interpreter.program);
+    std::map<std::string, std::vector<ExpectedStack>> expected;
+    std::vector<std::unique_ptr<Script>> scripts;
+    std::vector<std::unique_ptr<TestProgram>> programs;
+    std::vector<std::string> command = {"record", "-d", "4", "-F", "999", "-o", "-"};
+    const auto add_pid = [&](pid_t pid) {
+      command.insert(command.end(), {"-p", std::to_string(pid)});
+    };
+    for (const std::string& name : list_python_programs(PYTHON_PROGRAMS)) {
+      const std::string path = std::string(PYTHON_PROGRAMS) + "/" + name + ".py";
+      auto stacks = read_expected_stacks(path, GetParam());
+      ASSERT_TRUE(stacks) << stacks.error().what;
+      if (stacks->empty()) {
+        continue;
+      }
+      scripts.push_back(std::make_unique<Script>(interpreter, path, ""));
+      programs.push_back(std::make_unique<TestProgram>(scripts.back()->command()));
+      ASSERT_EQ(programs.back()->first_line(), "ready");
+      add_pid(programs.back()->pid());
+      if (name == "forked") {
+        const auto child = parse_number<pid_t>(programs.back()->read_line());
+        ASSERT_TRUE(child);
+        add_pid(*child);
+      }
+      expected.emplace(name, *std::move(stacks));
+    }
+    // From the line that says "ready" to where the programs stay.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const WaggleResult result = run_waggle(command);
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_TRUE(file.adds_up());
+    const Recorded recorded = read_recording(file);
+    std::uint64_t wrong = recorded.without_python;
+    for (const auto& [name, stacks] : expected) {
+      const auto seen = recorded.programs.find(name);
+      ASSERT_NE(seen, recorded.programs.end()) << name << '\n' << result.err;
+      EXPECT_GE(seen->second.samples, 20U) << name;
+      wrong += count_wrong(name, seen->second, stacks);
+    }
+    std::printf("%s: %llu samples, %llu of them early, %llu wrong\n", interpreter.program.c_str(),
+                static_cast<unsigned long long>(recorded.samples),
+                static_cast<unsigned long long>(recorded.early),
+                static_cast<unsigned long long>(wrong));
+    EXPECT_GE(recorded.samples, 2000U);
+    EXPECT_LE(wrong * 1000, recorded.samples);
+    // As in tests/e2e/unwind/stacks.h: what runs already has its tables unless the host is busy.
+    EXPECT_LE(static_cast<double>(recorded.early), 0.15 * static_cast<double>(recorded.samples));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Version, PythonRecording,
+                         ::testing::Values("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11",
+                                           "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t",
+                                           "3.15t"),
+                         [](const auto& parameter) {
+                           std::string name = parameter.param;
+                           std::ranges::replace(name, '.', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace waggle
