@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -13,10 +14,12 @@
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "userspace/cli/dump_native.h"
 #include "userspace/cli/dump_python.h"
 #include "userspace/cli/dump_text.h"
 #include "userspace/cli/dump_threads.h"
@@ -81,23 +84,39 @@ DumpedPythons read_python_of(pid_t pid, const DumpedProcess& process) {
   for (const DumpedThread& thread : process.threads) {
     numbers.insert(thread.innermost_tid);
   }
-  return process.is_kernel_thread ? DumpedPythons() : read_pythons(pid, numbers);
+  return read_pythons(pid, numbers);
+}
+
+// A thread that went on meanwhile has another stack now.
+void keep_what_waited(const std::vector<DumpedThread>& before, const std::vector<DumpedThread>& now,
+                      DumpedNativeStacks& native) {
+  for (const DumpedThread& thread : before) {
+    const auto same = std::ranges::find(now, thread.tid, &DumpedThread::tid);
+    if (same == now.end() || same->user != thread.user) {
+      native.erase(thread.tid);
+    }
+  }
 }
 
 Result<int> dump(pid_t pid) {
-  DumpedProcess process = TRY(read_threads(pid));
-  if (!process.is_kernel_thread) {
+  const DumpedProcess before = TRY(read_threads(pid));
+  DumpedPythons python;
+  Result<DumpedNativeStacks> native;
+  if (!before.is_kernel_thread) {
     TRY(check_access(pid));
+    python = read_python_of(pid, before);
+    native = read_native_stacks(pid, before.threads, python.pythons);
   }
-  const DumpedPythons python = read_python_of(pid, process);
-  // Read twice: kernel stacks that are younger than the Python stacks fit them no worse, and a
-  // process that has ended meanwhile is told from one without Python.
-  process = TRY(read_threads(pid));
+  // Again: a process that has ended meanwhile is told from one that shows nothing.
+  const DumpedProcess process = TRY(read_threads(pid));
+  if (native) {
+    keep_what_waited(before.threads, process.threads, *native);
+  }
   if (process.kernel_problem) {
     fmt::print(stderr, "waggle dump: kernel stacks: {}, continuing without\n",
                printable(process.kernel_problem->what));
   }
-  const std::string text = render_dump(pid, process, python);
+  const std::string text = render_dump(pid, process, native.value_or(DumpedNativeStacks()), python);
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0) {
     return fail(Errc::system, "stdout cannot be written");
   }
@@ -115,9 +134,12 @@ const Syntax& dump_syntax() {
       .verb = "dump",
       .purpose =
           "Prints the stacks of all threads of a process, innermost frame first: functions of "
-          "Python with the line that runs (_[p]) and of the kernel (_[k]; none while a thread "
-          "runs). The process is not stopped, so the stack of a thread that runs may be one that "
-          "never was. Not there yet: functions of native code between the two.",
+          "the kernel (_[k]), native ones (_[pn] beside Python) and those of Python with the line "
+          "that runs (_[p]). The process is not stopped. Of a thread that waits that is all of "
+          "its stack; where a function keeps its caller in the frame pointer, the native part can "
+          "end early, with a mark. Of a thread that runs there are Python's functions alone, and "
+          "they may be of more than one moment. Not there yet: names of JIT code, lines of native "
+          "code.",
       .options = kOptions,
       .examples = kExamples,
       .exit_statuses =

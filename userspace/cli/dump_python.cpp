@@ -40,6 +40,8 @@ DumpedPython describe(const ProcessMemory& memory, const FoundPython& found,
   DumpedPython dumped{.version = python_version_text(layout.version),
                       .path = found.path,
                       .has_gil = layout.is_free_threaded == 0};
+  const py_process& process = found.target.process;
+  dumped.loops.assign(process.loops, process.loops + process.loop_count);
   std::set<std::uint64_t> ids;
   for (const PythonThread& state : states) {
     ids.insert(state.id);
@@ -48,7 +50,7 @@ DumpedPython describe(const ProcessMemory& memory, const FoundPython& found,
   for (const PythonThread& state : states) {
     DumpedPythonStack stack{.is_attached = state.is_attached};
     for (const PythonCall& call : state.calls) {
-      stack.frames.push_back(frame_text(memory, found.target, call));
+      stack.frames.push_back({frame_text(memory, found.target, call), call.is_entry});
     }
     if (const auto number = numbers.find(state.id); number != numbers.end()) {
       dumped.by_thread[number->second].push_back(std::move(stack));

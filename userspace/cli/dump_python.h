@@ -13,13 +13,19 @@
 #include <vector>
 
 #include "base/result.h"
+#include "bpf/abi/python.h"
 
 namespace waggle {
 
+struct DumpedPythonFrame {
+  std::string text;
+  bool is_entry;  // the frames below run in another evaluation of the C stack
+};
+
 // Of one thread state.  A thread has several where there are several interpreters.
 struct DumpedPythonStack {
-  bool is_attached = false;              // in use by its thread: it has the GIL where there is one
-  std::vector<std::string> frames = {};  // innermost first
+  bool is_attached = false;  // in use by its thread: it has the GIL where there is one
+  std::vector<DumpedPythonFrame> frames = {};  // innermost first
 };
 
 // One Python in the process.
@@ -27,6 +33,7 @@ struct DumpedPython {
   std::string version;
   std::string path;  // of the file with the interpreter, as the process sees it
   bool has_gil = true;
+  std::vector<py_range> loops = {};  // native frames in here run Python's
   std::map<std::uint32_t, std::vector<DumpedPythonStack>> by_thread =
       {};                                              // number as the process has it
   std::vector<DumpedPythonStack> without_thread = {};  // of threads that could not be told

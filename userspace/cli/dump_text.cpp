@@ -3,7 +3,8 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -14,29 +15,8 @@ namespace {
 
 constexpr std::string_view kIndent = "  ";
 
-void add_frames(std::string& text, const DumpedPythonStack& stack) {
-  for (const std::string& frame : stack.frames) {
-    text += fmt::format("{}{}\n", kIndent, printable(frame));
-  }
-}
-
-// The interpreter that a thread is in comes first, those that it has left for it after that.
-void add_stacks(std::string& text, std::vector<const DumpedPythonStack*> stacks) {
-  std::ranges::stable_partition(stacks, &DumpedPythonStack::is_attached);
-  bool is_first = true;
-  for (const DumpedPythonStack* stack : stacks) {
-    if (stack->frames.empty()) {
-      continue;
-    }
-    if (!is_first) {
-      text += fmt::format("{}-- of another interpreter:\n", kIndent);
-    }
-    add_frames(text, *stack);
-    is_first = false;
-  }
-}
-
-std::string thread_text(const DumpedThread& thread, const DumpedPythons& python) {
+std::string thread_text(const DumpedThread& thread, const DumpedNativeStacks& native,
+                        const DumpedPythons& python) {
   std::vector<const DumpedPythonStack*> stacks;
   bool has_gil = false;
   for (const DumpedPython& one : python.pythons) {
@@ -51,28 +31,34 @@ std::string thread_text(const DumpedThread& thread, const DumpedPythons& python)
   }
   std::string text = fmt::format("\nThread {} ({}): {}{}\n", thread.tid, printable(thread.comm),
                                  state_text(thread.state), has_gil ? ", has the GIL" : "");
-  for (const std::string& frame : thread.kernel_frames) {
-    text += fmt::format("{}{}_[k]\n", kIndent, frame);
+  const auto found = native.find(thread.tid);
+  const auto lines =
+      join_stack(thread.kernel_frames, found == native.end() ? DumpedNativeStack() : found->second,
+                 std::move(stacks));
+  for (const std::string& line : lines) {
+    text += fmt::format("{}{}\n", kIndent, printable(line));
   }
-  add_stacks(text, std::move(stacks));
   return text;
 }
 
 }  // namespace
 
-std::string render_dump(pid_t pid, const DumpedProcess& process, const DumpedPythons& python) {
+std::string render_dump(pid_t pid, const DumpedProcess& process, const DumpedNativeStacks& native,
+                        const DumpedPythons& python) {
   std::string text = fmt::format("Process {} ({}){}\n", pid, printable(process.comm),
                                  process.is_kernel_thread ? ", a kernel thread" : "");
   for (const DumpedPython& one : python.pythons) {
     text += fmt::format("Python {}: {}\n", one.version, printable(one.path));
   }
   for (const DumpedThread& thread : process.threads) {
-    text += thread_text(thread, python);
+    text += thread_text(thread, native, python);
   }
   for (const DumpedPython& one : python.pythons) {
     for (const DumpedPythonStack& stack : one.without_thread) {
       text += "\nPython stack of a thread that is gone\n";
-      add_frames(text, stack);
+      for (const DumpedPythonFrame& frame : stack.frames) {
+        text += fmt::format("{}{}\n", kIndent, printable(frame.text));
+      }
     }
   }
   return text;

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "userspace/cli/dump_native.h"
 #include "userspace/cli/dump_python.h"
 #include "userspace/cli/dump_threads.h"
 
@@ -17,7 +18,10 @@ namespace waggle {
 //
 //   Thread 12 (app): sleeping
 //     do_select_[k]
+//     select_[pn]
 //     app.wait (/srv/app.py:12)_[p]
-std::string render_dump(pid_t pid, const DumpedProcess& process, const DumpedPythons& python);
+//     main_[pn]
+std::string render_dump(pid_t pid, const DumpedProcess& process, const DumpedNativeStacks& native,
+                        const DumpedPythons& python);
 
 }  // namespace waggle

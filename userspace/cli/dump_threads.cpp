@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxThreads = 65'536;
 constexpr std::size_t kStatLimitBytes = 16'384;
+constexpr std::size_t kSyscallLimitBytes = 1024;
 constexpr std::size_t kStackLimitBytes = 65'536;  // 64 functions (fs/proc/base.c)
 
 using Directory = std::unique_ptr<DIR, Deleter<::closedir>>;
@@ -70,6 +71,9 @@ std::optional<DumpedThread> read_thread(int process, pid_t tid, std::optional<Er
   const UniqueFd directory(::openat(process, folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (const auto status = read_status_at(directory.get())) {
     thread.innermost_tid = status->innermost_pid;
+  }
+  if (const auto registers = read_file_at(process, folder + "/syscall", kSyscallLimitBytes)) {
+    thread.user = parse_user_registers(*registers);
   }
   auto stack = read_file_at(process, folder + "/stack", kStackLimitBytes);
   if (stack) {
@@ -122,6 +126,25 @@ std::vector<std::string> parse_kernel_stack(std::string_view text) {
     frames.push_back(printable(line.substr(0, line.rfind("+0x"))));
   }
   return frames;
+}
+
+std::optional<UserRegisters> parse_user_registers(std::string_view text) {
+  if (text.ends_with('\n')) {
+    text.remove_suffix(1);
+  }
+  const auto fields = split(text, ' ');
+  if (fields.size() < 3) {
+    return std::nullopt;
+  }
+  const auto number = [](std::string_view field) {
+    constexpr int kHexadecimal = 16;
+    return field.starts_with("0x") ? parse_number<std::uint64_t>(field.substr(2), kHexadecimal)
+                                   : std::nullopt;
+  };
+  const auto sp = number(fields[fields.size() - 2]);
+  const auto ip = number(fields.back());
+  return sp && ip && *sp != 0 && *ip != 0 ? std::optional(UserRegisters{.ip = *ip, .sp = *sp})
+                                          : std::nullopt;
 }
 
 std::string_view state_text(char state) {

@@ -24,14 +24,16 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 using Lines = std::vector<std::string>;
 
-// What is printed of one thread.
+// What is printed of one thread, innermost first.
 struct Block {
   std::string head;
   Lines kernel;
-  Lines python;  // innermost first
+  Lines user;    // native and Python
+  Lines python;  // of these
 };
 
 bool is_of(const std::string& frame, std::string_view suffix) {
@@ -49,7 +51,11 @@ std::map<pid_t, Block> blocks_of(const std::string& text) {
       blocks[tid].head = line;
     } else if (line.starts_with("  ")) {
       const std::string frame(line.substr(2));
-      (is_of(frame, "_[k]") ? blocks[tid].kernel : blocks[tid].python).push_back(frame);
+      Block& block = blocks[tid];
+      (is_of(frame, "_[k]") ? block.kernel : block.user).push_back(frame);
+      if (is_of(frame, "_[p]")) {
+        block.python.push_back(frame);
+      }
     }
   }
   return blocks;
@@ -73,6 +79,12 @@ std::string function_in(const std::string& frame, const std::string& path) {
              : frame;
 }
 
+void await_sleep(pid_t pid) {
+  while (process_state(pid) != 'S') {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 class Dump : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -81,6 +93,13 @@ class Dump : public testing::TestWithParam<const char*> {
       GTEST_SKIP() << "no Python " << GetParam() << " here";
     }
   }
+  // 7 for 2.7, too.
+  static unsigned interpreter_minor() {
+    const std::string_view version = GetParam();
+    const std::size_t end = version.ends_with('t') ? version.size() - 1 : version.size();
+    return parse_number<unsigned>(version.substr(2, end - 2)).value_or(0);
+  }
+
   std::vector<Interpreter> interpreters_;
 };
 
@@ -130,6 +149,50 @@ TEST_P(Dump, shows_each_stack_with_its_thread) {
   }
 }
 
+// 'n' for native frames, however many, '[' for a mark, else the first letter of a Python function.
+std::string order_of(const Lines& frames) {
+  std::string order;
+  for (const std::string& frame : frames) {
+    const std::string text = frame.substr(0, frame.find(" ("));
+    char letter = frame.front();
+    if (is_of(frame, "_[pn]")) {
+      letter = 'n';
+    } else if (is_of(frame, "_[p]")) {
+      letter = text[text.rfind('.') + 1];
+    }
+    if (letter != 'n' || !order.ends_with('n')) {
+      order += letter;
+    }
+  }
+  return order;
+}
+
+// wait(), key_of(), case_callback(), <module>: where each version's evaluations are, and that no
+// native frame between them is missing.
+TEST_P(Dump, shows_native_functions_where_they_run_python_and_python_runs_them) {
+  const std::string source = std::string(PYTHON_PROGRAMS) + "/../python_stacks.py";
+  for (const Interpreter& interpreter : interpreters_) {
+    SCOPED_TRACE(interpreter.program);
+    const Script script(interpreter, source, "callback");
+    const TestProgram program(script.command());
+    await_sleep(program.pid());
+    const WaggleRun run = dump(program.pid());
+    EXPECT_EQ(run.status, 0);
+    auto blocks = blocks_of(run.out);
+    ASSERT_EQ(blocks.size(), 1U) << run.out;
+    const Block& block = blocks.begin()->second;
+    const std::string order = order_of(block.user);
+    if (interpreter_minor() >= 15) {
+      // Built with frame pointers (PEP 831), which nobody has saved.
+      EXPECT_EQ(order, "n[wkc<") << run.out;
+    } else if (interpreter_minor() >= 11) {
+      EXPECT_EQ(order, "nwknc<n") << run.out;
+    } else {  // each call may have native frames of its own
+      EXPECT_THAT(order, testing::MatchesRegex("nwn?kncn?<n")) << run.out;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Version, Dump,
                          testing::Values("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12",
                                          "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15t"),
@@ -151,12 +214,6 @@ constexpr const char* kSleeper =
     "def wait():\n"
     "    time.sleep(1000)\n"
     "wait()\n";
-
-void await_sleep(pid_t pid) {
-  while (process_state(pid) != 'S') {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
 
 TEST(DumpOfOne, shows_kernel_functions_above_the_lines_that_wait) {
   const TestProgram program({any_python(), "-c", kSleeper});
@@ -204,7 +261,23 @@ TEST(DumpOfOne, shows_a_process_without_python) {
   EXPECT_THAT(run.out, StartsWith("Process " + std::to_string(program.pid()) + " ("));
   const auto blocks = blocks_of(run.out);
   ASSERT_EQ(blocks.size(), 1U);
-  EXPECT_TRUE(blocks.begin()->second.python.empty());
+  const Block& block = blocks.begin()->second;
+  EXPECT_THAT(block.user, testing::Contains(HasSubstr("nanosleep")));
+  EXPECT_THAT(run.out, AllOf(Not(HasSubstr("_[p")), Not(HasSubstr("[truncated"))));
+  EXPECT_GT(block.user.size(), 3U) << run.out;
+}
+
+// Nobody has saved the frame pointer of a function that keeps one.
+TEST(DumpOfOne, marks_where_a_native_stack_cannot_be_followed) {
+  const TestProgram program({WITH_FRAME_POINTERS});
+  await_sleep(program.pid());
+  const WaggleRun run = dump(program.pid());
+  EXPECT_EQ(run.status, 0);
+  const auto blocks = blocks_of(run.out);
+  ASSERT_FALSE(blocks.empty());
+  const Lines& user = blocks.at(program.pid()).user;
+  ASSERT_GE(user.size(), 2U);
+  EXPECT_EQ(user.back(), "[truncated: no unwind info]") << run.out;
 }
 
 TEST(DumpOfOne, of_a_process_that_is_gone_is_one_line_and_status_1) {
