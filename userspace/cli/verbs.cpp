@@ -7,6 +7,7 @@
 #include <array>
 
 #include "userspace/cli/doctor.h"
+#include "userspace/cli/dump.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/gprofiler_names.h"
 #include "userspace/cli/help.h"
@@ -30,6 +31,7 @@ struct Verb {
 constexpr auto kVerbs = std::to_array<Verb>({
     {"record", "one recording of the host, of processes or of a command", record_syntax,
      record_main},
+    {"dump", "the stacks of all threads of a process now, Python included", dump_syntax, dump_main},
     {"doctor", "what works on this host, what does not, and the remedy", doctor_syntax,
      doctor_main},
 });

@@ -84,6 +84,14 @@ INSTANTIATE_TEST_SUITE_P(
                    "waggle: the verb \"upload-file\" is not built yet (see 'waggle --help')"},
         UsageError{{"top"}, "waggle: unknown verb \"top\" (see 'waggle --help')"},
         UsageError{{"\x1b[2J\n"}, "waggle: unknown verb \"?[2J?\" (see 'waggle --help')"},
+        UsageError{{"dump"}, "waggle dump: --pids: of which process? (--pids PID)"},
+        UsageError{{"dump", "-p"}, "waggle dump: --pids: needs a value (--pids PID)"},
+        UsageError{{"dump", "-p", "1", "-p", "2"}, "waggle dump: --pids: one process at a time"},
+        UsageError{{"dump", "-p", "x"},
+                   "waggle dump: --pids: \"x\" is not a whole number (1 to 2,147,483,647)"},
+        UsageError{{"dump", "-p", "0"},
+                   "waggle dump: --pids: \"0\" is out of range (1 to 2,147,483,647)"},
+        UsageError{{"dump", "1"}, "waggle dump: stray argument \"1\""},
         UsageError{{"doctor", "now"}, "waggle doctor: stray argument \"now\""},
         UsageError{{"doctor", "--", "ls"}, "waggle doctor: \"--\": doctor takes no command"},
         UsageError{{"doctor", "--yaml"},
@@ -108,7 +116,7 @@ TEST(Program, without_a_verb_shows_its_verbs_on_stderr) {
 
 TEST(Help, is_on_stdout_within_eighty_columns) {
   for (const Words& words : {Words{"--help"}, Words{"record", "--help"}, Words{"doctor", "-h"},
-                             Words{"record", "-d", "3", "--help"}}) {
+                             Words{"dump", "--help"}, Words{"record", "-d", "3", "--help"}}) {
     const WaggleRun run = run_waggle(words);
     EXPECT_EQ(run.status, 0);
     EXPECT_EQ(run.err, "");
@@ -122,7 +130,7 @@ TEST(Help, is_on_stdout_within_eighty_columns) {
 
 TEST(Help, names_no_verb_that_is_not_there) {
   const WaggleRun run = run_waggle({"--help"});
-  for (const auto* verb : {"record", "doctor"}) {
+  for (const auto* verb : {"record", "dump", "doctor"}) {
     EXPECT_THAT(run.out, HasSubstr(std::string("\n  ") + verb + " "));
   }
   for (const auto* verb : {"agent", "top ", "upload"}) {
