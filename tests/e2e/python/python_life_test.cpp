@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pythons that live briefly, in crowds, inside other programs, or of files that are gone: whatever
 // is recorded of them is theirs.  And the options that say how Python is recorded.
+#include <bpf/bpf.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -21,9 +22,11 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 #include "tests/e2e/python/expected_stacks.h"
 #include "tests/e2e/python/recorded_stacks.h"
 #include "tests/interpreters.h"
+#include "tests/process_facts.h"
 #include "tests/temp_dir.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
@@ -240,10 +243,37 @@ TEST_P(PythonLife, of_threads_that_come_and_go_never_shows_others) {
       << file.text_of("restless");
 }
 
-// What it costs to walk Python: the same run twice.
+// What the maps for Python take, of those that the process has open.
+std::uint64_t python_map_bytes(pid_t pid) {
+  std::uint64_t sum = 0;
+  std::error_code ended;
+  for (const auto& entry :
+       fs::directory_iterator("/proc/" + std::to_string(pid) + "/fdinfo", ended)) {
+    std::map<std::string, std::uint64_t> facts;
+    const auto text = read_file(entry.path(), 4096).value_or("");
+    for (const std::string_view line : split(text, '\n')) {
+      const std::size_t tab = std::min(line.find(":\t"), line.size());
+      const auto value = parse_number<std::uint64_t>(line.substr(std::min(tab + 2, line.size())));
+      facts[std::string(line.substr(0, tab))] = value.value_or(0);
+    }
+    bpf_map_info info{};
+    std::uint32_t size = sizeof(info);
+    const UniqueFd map(facts.contains("map_id")
+                           ? bpf_map_get_fd_by_id(static_cast<std::uint32_t>(facts["map_id"]))
+                           : -1);
+    if (map.is_open() && bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 &&
+        std::string_view(info.name).starts_with("py_")) {
+      sum += facts["memlock"];
+    }
+  }
+  return sum;
+}
+
 struct Crowd {
   CollapsedFile file;
-  std::uint64_t bytes = 0;  // of waggle's own memory and of its maps
+  std::uint64_t own_bytes = 0;
+  std::uint64_t map_bytes = 0;         // of all maps
+  std::uint64_t python_map_bytes = 0;  // of those for Python
 };
 
 Crowd record_crowd(const std::string& python, int count, const Words& options) {
@@ -255,13 +285,20 @@ Crowd record_crowd(const std::string& python, int count, const Words& options) {
   Words command = {"record", "-F", "999", "-o", "-"};
   command.insert(command.end(), options.begin(), options.end());
   command.insert(command.end(), {"--", "sh", "-c", start});
-  Crowd crowd{.file = profile_of(run_waggle(command))};
+  WaggleRun run(command);
+  std::uint64_t python_maps = 0;
+  while (process_state(run.pid()) != 'Z') {
+    python_maps = std::max(python_maps, python_map_bytes(run.pid()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  Crowd crowd{.file = profile_of(run.wait())};
   const auto& overhead = crowd.file.header["waggle"]["overhead"];
-  const auto maps = overhead["bpf_map_bytes"].get<std::uint64_t>();
-  const auto own = overhead["rss_bytes"].get<std::uint64_t>();
-  fmt::print("{} processes{}{}: maps {} KiB, memory {} KiB\n", count, options.empty() ? "" : " ",
-             fmt::join(options, " "), maps / 1024, own / 1024);
-  crowd.bytes = maps + own;
+  crowd.own_bytes = overhead["rss_bytes"].get<std::uint64_t>();
+  crowd.map_bytes = overhead["bpf_map_bytes"].get<std::uint64_t>();
+  crowd.python_map_bytes = python_maps;
+  fmt::print("{} processes {}: own memory {} KiB, maps {} KiB, for Python {} KiB of them\n", count,
+             fmt::join(options, " "), crowd.own_bytes / 1024, crowd.map_bytes / 1024,
+             crowd.python_map_bytes / 1024);
   return crowd;
 }
 
@@ -302,7 +339,9 @@ TEST(PythonCrowd, of_200_processes_shows_to_each_its_own) {
   EXPECT_LE(marked * 200, all.all());
   EXPECT_EQ(with_samples, kCount);
   const Crowd without = record_crowd(found.front(), kCount, {"--no-python"});
-  EXPECT_LT(crowd.bytes, without.bytes + kAddedBytes);
+  ASSERT_GT(crowd.python_map_bytes, 0U);
+  EXPECT_LE(crowd.python_map_bytes, crowd.map_bytes);
+  EXPECT_LT(crowd.own_bytes + crowd.python_map_bytes, without.own_bytes + kAddedBytes);
 }
 
 // A Python whose file is not, or not any more, where its path says.
@@ -443,14 +482,14 @@ TEST_P(PythonFile, in_another_program_has_the_stated_stacks) {
     EXPECT_EQ(programs.back()->first_line(), "ready");
     command.insert(command.end(), {"-p", std::to_string(programs.back()->pid())});
   };
-  const Words kNames = {"callback_sort", "recursion", "methods", "generators"};
-  for (const std::string& name : kNames) {
+  const Words names = {"callback_sort", "recursion", "methods", "generators"};
+  for (const std::string& name : names) {
     start(name, PYTHON_EMBEDDED, {read_file(python_program(name), 64 * 1024).value()});
   }
   start("gilstate", PYTHON_GILSTATE, {});
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   const CollapsedFile file = profile_of(run_waggle(command));
-  for (const std::string& name : kNames) {
+  for (const std::string& name : names) {
     const Share share = compare(file, name, stated_by(python_program(name), version));
     fmt::print("{} {}: {}\n", version, name, to_text(share));
     EXPECT_GE(share.all(), 20U) << name;
@@ -477,6 +516,125 @@ INSTANTIATE_TEST_SUITE_P(Version, PythonFile,
 
 INSTANTIATE_TEST_SUITE_P(Version, PythonLife,
                          testing::Values("3.8", "3.10", "3.11", "3.12", "3.13"), version_name);
+
+// Two interpreters at work, and what a recording with these options shows of them.
+class PythonOptions : public testing::Test {
+ protected:
+  void SetUp() override {
+    const Words found = find_local(kVersion);
+    if (found.empty()) {
+      GTEST_SKIP() << "no Python " << kVersion << " here";
+    }
+    for (const std::string comm : {"first", "second"}) {
+      const std::string link = dir_.path() + "/" + comm;
+      fs::create_symlink(found.front(), link);
+      programs_.push_back(
+          std::make_unique<TestProgram>(Words{link, "-B", python_program("callback_sort")}));
+      ASSERT_EQ(programs_.back()->first_line(), "ready");
+    }
+  }
+
+  CollapsedFile record(const Words& options) {
+    Words command = {"record", "-d", "2", "-F", "499", "-o", "-"};
+    for (const auto& program : programs_) {
+      command.insert(command.end(), {"-p", std::to_string(program->pid())});
+    }
+    command.insert(command.end(), options.begin(), options.end());
+    const WaggleResult result = run_waggle(command);
+    messages_ = result.err;
+    return profile_of(result);
+  }
+
+  static Share compare_with_stated(const CollapsedFile& file, const std::string& comm) {
+    const Share share = compare(file, comm, stated_by(python_program("callback_sort"), kVersion));
+    EXPECT_GE(share.all(), 20U) << comm;
+    EXPECT_EQ(share.wrong, 0U) << comm;
+    return share;
+  }
+  static void expect_python(const CollapsedFile& file, const std::string& comm) {
+    const Share share = compare_with_stated(file, comm);
+    EXPECT_GE(static_cast<double>(share.right), 0.85 * static_cast<double>(share.all()))
+        << file.text_of(comm);
+  }
+  // Nothing tells of Python, and the frames of its loop are those of any program.
+  static void expect_native(const CollapsedFile& file, const std::string& comm) {
+    EXPECT_EQ(compare_with_stated(file, comm).right, 0U);
+    EXPECT_EQ(file.count_of(comm, "_[p"), 0U) << file.text_of(comm);
+    EXPECT_GE(file.share_of(comm, ";_PyEval_EvalFrameDefault;"), 0.85) << file.text_of(comm);
+  }
+
+  static constexpr const char* kVersion = "3.11";
+  TempDir dir_;
+  std::vector<std::unique_ptr<TestProgram>> programs_;
+  std::string messages_;
+};
+
+TEST_F(PythonOptions, walk_python_in_these_modes) {
+  for (const std::string mode : {"auto", "ebpf", "pyperf"}) {
+    SCOPED_TRACE(mode);
+    const CollapsedFile file = record({"--python-mode", mode});
+    expect_python(file, "first");
+    expect_python(file, "second");
+    // Its frames stand in the place of the loop's.
+    EXPECT_LE(file.share_of("first", "_PyEval_EvalFrameDefault"), 0.15) << file.text_of("first");
+    EXPECT_GE(file.share_of("first", ";_start_[pn];"), 0.85) << file.text_of("first");
+  }
+}
+
+TEST_F(PythonOptions, leave_python_native) {
+  for (const Words& options : {Words{"--no-python"}, Words{"--python-mode", "disabled"},
+                               Words{"--python-mode", "ebpf", "--no-python"}}) {
+    SCOPED_TRACE(PrintToString(options));
+    const CollapsedFile file = record(options);
+    expect_native(file, "first");
+    expect_native(file, "second");
+  }
+}
+
+// Each run of Python frames stands below the frame of the loop that runs it: two callbacks, and the
+// program itself.
+TEST_F(PythonOptions, keep_the_frames_of_the_loop) {
+  const CollapsedFile file = record({"--python-eval-frames"});
+  for (const std::string comm : {"first", "second"}) {
+    expect_python(file, comm);
+    std::uint64_t whole = 0;
+    for (const CollapsedFile::Line& line : file.lines) {
+      Functions pattern;
+      for (const std::string& frame : line.frames) {
+        const bool is_loop = frame.starts_with("_PyEval_EvalFrameDefault_[p");
+        const bool is_python = frame.ends_with(kPythonSuffix);
+        if (is_loop || is_python) {
+          pattern.emplace_back(is_loop ? "loop" : take_apart(frame).name);
+        }
+      }
+      const bool is_whole = pattern == Functions{"loop", "<module>",  "loop", "outer_key",
+                                                 "loop", "inner_key", "burn"};
+      whole += line.comm == comm && is_whole ? line.count : 0;
+    }
+    EXPECT_GE(static_cast<double>(whole), 0.85 * static_cast<double>(file.count_of(comm)))
+        << file.text_of(comm);
+  }
+}
+
+TEST_F(PythonOptions, walk_no_more_processes_than_asked_for) {
+  const auto lines_with = [this](const std::string& part) {
+    const auto lines = split(messages_, '\n');
+    return std::ranges::count_if(
+        lines, [&](std::string_view line) { return line.find(part) != std::string_view::npos; });
+  };
+  const std::string option = "--python-skip-pyperf-profiler-above";
+  const CollapsedFile one = record({option, "1"});
+  const bool is_first = compare_with_stated(one, "first").right != 0;
+  expect_python(one, is_first ? "first" : "second");
+  expect_native(one, is_first ? "second" : "first");
+  EXPECT_EQ(lines_with(option), 1) << messages_;
+  for (const std::string enough : {"2", "0"}) {
+    const CollapsedFile both = record({option, enough});
+    expect_python(both, "first");
+    expect_python(both, "second");
+    EXPECT_EQ(lines_with(option), 0) << messages_;
+  }
+}
 
 }  // namespace
 }  // namespace waggle

@@ -17,38 +17,15 @@
 
 #include "base/text.h"
 #include "tests/e2e/python/expected_stacks.h"
+#include "tests/e2e/python/recorded_stacks.h"
 #include "tests/interpreters.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
-#include "userspace/runtimes/python/frame_text.h"
 
 namespace waggle {
 namespace {
 
-using Functions = std::vector<std::string>;
-
 constexpr std::string_view kResuming = "resumed";  // does nothing but enter and leave generators
-constexpr std::string_view kSuffix = "_[p]";
-
-// "module.NAME (FILE:LINE)_[p]"
-struct Frame {
-  std::string file;
-  std::string name;
-};
-
-Frame take_apart(const std::string& text) {
-  const std::size_t open = text.rfind(" (");
-  const std::size_t colon = text.rfind(':');
-  EXPECT_TRUE(open != std::string::npos && colon != std::string::npos && colon > open) << text;
-  Frame frame{.file = text.substr(open + 2, colon - open - 2), .name = text.substr(0, open)};
-  // The module is made of the file: what stands before a name of one letter.
-  const std::string with_x = python_frame_text({.file = frame.file, .name = "x"});
-  const std::string module = with_x.substr(0, with_x.find("x ("));
-  if (frame.name.starts_with(module)) {
-    frame.name.erase(0, module.size());
-  }
-  return frame;
-}
 
 // What one program shows in a recording.
 struct Seen {
@@ -63,8 +40,8 @@ struct Recorded {
   std::uint64_t early = 0;  // from before the interpreter was known: without Python
 };
 
-std::string program_of(const std::vector<Frame>& frames) {
-  for (const Frame& frame : frames) {
+std::string program_of(const std::vector<RecordedFrame>& frames) {
+  for (const RecordedFrame& frame : frames) {
     const std::filesystem::path path(frame.file);
     const std::string folder = path.parent_path().filename().string();
     if (folder == "python" || folder.starts_with("waggle-test-")) {  // see Script
@@ -77,13 +54,13 @@ std::string program_of(const std::vector<Frame>& frames) {
 Recorded read_recording(const CollapsedFile& file) {
   Recorded recorded;
   for (const CollapsedFile::Line& line : file.lines) {
-    std::vector<Frame> frames;
+    std::vector<RecordedFrame> frames;
     Functions names;
     for (const std::string& text : line.frames) {
-      if (text.ends_with(kSuffix)) {
+      if (text.ends_with(kPythonSuffix)) {
         frames.push_back(take_apart(text));
         names.push_back(frames.back().name);
-      } else if (text.starts_with("[python")) {
+      } else if (text.starts_with(kPythonMarker)) {
         names.push_back(text);
       }
     }

@@ -157,6 +157,44 @@ TEST(RecordOptions, know_the_engines) {
   EXPECT_EQ(error_of({"--engine", "perf"}), "--engine: \"perf\" is none of auto, ebpf, fallback");
 }
 
+TEST(RecordOptions, know_the_modes_of_python) {
+  EXPECT_TRUE(options_of({}).has_python);
+  EXPECT_FALSE(options_of({}).has_python_eval_frames);
+  EXPECT_EQ(options_of({}).max_python_processes, 0U);
+  for (const std::string mode : {"auto", "ebpf", "pyperf"}) {
+    EXPECT_TRUE(options_of({"--python-mode", mode}).has_python) << mode;
+    EXPECT_FALSE(options_of({"--python-mode", mode, "--no-python"}).has_python) << mode;
+  }
+  EXPECT_FALSE(options_of({"--python-mode", "disabled"}).has_python);
+  EXPECT_FALSE(options_of({"--python-mode=disabled"}).has_python);
+  EXPECT_FALSE(options_of({"--no-python"}).has_python);
+  EXPECT_FALSE(options_of({"--no-python", "--python-mode", "auto"}).has_python);
+  EXPECT_TRUE(options_of({"--python-mode", "disabled", "--python-mode", "ebpf"}).has_python);
+  EXPECT_TRUE(options_of({"--python-eval-frames"}).has_python_eval_frames);
+}
+
+TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
+  for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf", "none"}) {
+    EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("--python-mode")) << mode;
+  }
+  for (const std::string mode : {"pyspy", "py-spy"}) {
+    EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("py-spy is not there yet")) << mode;
+  }
+  EXPECT_THAT(error_of({"--python-mode"}), HasSubstr("--python-mode"));
+  EXPECT_THAT(error_of({"--no-python=1"}), HasSubstr("--no-python"));
+  EXPECT_THAT(error_of({"--python-eval-frames=yes"}), HasSubstr("--python-eval-frames"));
+}
+
+TEST(RecordOptions, count_the_processes_of_python) {
+  const std::string option = "--python-skip-pyperf-profiler-above";
+  EXPECT_EQ(options_of({option, "0"}).max_python_processes, 0U);
+  EXPECT_EQ(options_of({option, "200"}).max_python_processes, 200U);
+  EXPECT_EQ(options_of({option, "2147483647"}).max_python_processes, 2147483647U);
+  for (const std::string count : {"", "-1", "1.5", "two", "1 ", "2147483648"}) {
+    EXPECT_THAT(error_of({option, count}), HasSubstr(option)) << count;
+  }
+}
+
 TEST(RecordOptions, refuse_outputs_that_make_no_sense) {
   EXPECT_EQ(error_of({"-o", "a.svg"}), "--output: \"a.svg\" must end in .html or .col");
   EXPECT_EQ(error_of({"-o", "a.html", "-f", "col"}),
