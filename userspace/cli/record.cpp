@@ -117,6 +117,7 @@ Result<> RecordRun::prepare() {
        .is_pid_filtered = is_filtered,
        .follows_children = options_.with_children || !options_.command.empty(),
        .counts_threads = options_.has_thread_frames,
+       .has_python_lines = options_.has_python_lines,
        .keeps_python_loops = options_.has_python_eval_frames,
        .ring_bytes = std::size_t{options_.ring_size_kib} * 1024},
       {.prepares_running = options_.command.empty()},
