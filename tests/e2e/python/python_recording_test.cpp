@@ -207,7 +207,8 @@ TEST_P(PythonRecording, shows_the_line_that_runs_when_it_is_asked_to) {
     std::uint64_t samples = 0;
     for (const CollapsedFile::Line& line : CollapsedFile::parse(result.out).lines) {
       std::vector<std::string> frames = line.frames;
-      std::erase_if(frames, [](const std::string& frame) { return !frame.ends_with(kSuffix); });
+      std::erase_if(frames,
+                    [](const std::string& frame) { return !frame.ends_with(kPythonSuffix); });
       if (frames.empty()) {
         continue;  // from before the interpreter was known
       }
