@@ -111,14 +111,14 @@ TEST_P(PySpy, tells_the_same_top_ten_functions) {
   ASSERT_EQ(program.first_line(), "ready");
   const std::string pid = std::to_string(program.pid());
   // Both at once; py-spy's messages go to stderr.
-  WaggleRun run({"record", "-d", "10", "-F", "999", "-o", "-", "-p", pid});
+  WaggleRun run({"record", "-d", "20", "-F", "999", "-o", "-", "-p", pid});
   const TempDir folder;
   const std::string raw = folder.path() + "/raw";
   const pid_t py_spy = ::fork();
   ASSERT_GE(py_spy, 0);
   if (py_spy == 0) {
     ::execlp("nice", "nice", "-n", kPriority, py_spy_program().c_str(), "record", "--format", "raw",
-             "--function", "--rate", "499", "--duration", "10", "--pid", pid.c_str(), "--output",
+             "--function", "--rate", "499", "--duration", "20", "--pid", pid.c_str(), "--output",
              raw.c_str(), nullptr);
     ::_exit(127);
   }

@@ -556,11 +556,26 @@ class PythonOptions : public testing::Test {
     EXPECT_GE(static_cast<double>(share.right), 0.85 * static_cast<double>(share.all()))
         << file.text_of(comm);
   }
+  // Of the stacks that native frames could be walked for: on a busy host tables come late.
+  static double share_of_whole(const CollapsedFile& file, const std::string& comm,
+                               const std::string& part) {
+    std::uint64_t with_part = 0;
+    std::uint64_t all = 0;
+    for (const CollapsedFile::Line& line : file.lines) {
+      const std::string stack = line.stack();
+      if (line.comm == comm && stack.find("[truncated") == std::string::npos) {
+        all += line.count;
+        with_part += stack.find(part) != std::string::npos ? line.count : 0;
+      }
+    }
+    EXPECT_GE(all, 20U) << file.text_of(comm);
+    return static_cast<double>(with_part) / static_cast<double>(all);
+  }
   // Nothing tells of Python, and the frames of its loop are those of any program.
   static void expect_native(const CollapsedFile& file, const std::string& comm) {
     EXPECT_EQ(compare_with_stated(file, comm).right, 0U);
     EXPECT_EQ(file.count_of(comm, "_[p"), 0U) << file.text_of(comm);
-    EXPECT_GE(file.share_of(comm, ";_PyEval_EvalFrameDefault;"), 0.85) << file.text_of(comm);
+    EXPECT_GE(share_of_whole(file, comm, ";_PyEval_EvalFrameDefault;"), 0.95) << file.text_of(comm);
   }
 
   static constexpr const char* kVersion = "3.11";
@@ -577,7 +592,7 @@ TEST_F(PythonOptions, walk_python_in_these_modes) {
     expect_python(file, "second");
     // Its frames stand in the place of the loop's.
     EXPECT_LE(file.share_of("first", "_PyEval_EvalFrameDefault"), 0.15) << file.text_of("first");
-    EXPECT_GE(file.share_of("first", ";_start_[pn];"), 0.85) << file.text_of("first");
+    EXPECT_GE(share_of_whole(file, "first", ";_start_[pn];"), 0.95) << file.text_of("first");
   }
 }
 
