@@ -15,8 +15,10 @@
 #include <variant>
 
 #include "userspace/process/mapped_file.h"
+#include "userspace/process/process_memory.h"
 #include "userspace/process/start_order.h"
 #include "userspace/runtimes/python/frame_text.h"
+#include "userspace/runtimes/python/lines.h"
 #include "userspace/runtimes/python/python_names.h"
 
 namespace waggle {
@@ -77,6 +79,7 @@ Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& opt
   std::unique_ptr<Recorder> recorder(
       new Recorder(std::move(sampler), std::move(stream), std::move(tables), std::move(python)));
   recorder->prepares_running_ = table_options.prepares_running;
+  recorder->has_python_lines_ = python_options.is_walked && options.has_python_lines;
   if (auto threads = recorder->sampler_.list_threads()) {
     recorder->threads_before_ = *std::move(threads);
   }
@@ -215,13 +218,36 @@ void Recorder::note(const MapRecord& record) {
   }
 }
 
+// Lines are read from the process, so those of one that has ended by now are the functions' first.
+Locator::Function Recorder::make_function(PythonNames names) const {
+  const auto text = [](const PythonNames& of, std::int32_t line) {
+    return python_frame_text({.file = of.file, .name = of.name, .line = line});
+  };
+  Locator::Function function{
+      .text = std::make_shared<const std::string>(text(names, names.first_line)), .text_at = {}};
+  const py_layout* layout = has_python_lines_ ? python_->find_layout(names.process) : nullptr;
+  if (layout == nullptr) {
+    return function;
+  }
+  auto table = read_python_line_table(ProcessMemory(static_cast<pid_t>(names.process.tgid)),
+                                      *layout, names.code);
+  if (!table.empty()) {
+    function.text_at = [text, names = std::move(names), table = std::move(table),
+                        version = layout->version](std::uint64_t position) {
+      const auto line =
+          find_python_line(table, version, names.first_line, static_cast<std::int64_t>(position));
+      return text(names, line.value_or(names.first_line));
+    };
+  }
+  return function;
+}
+
 // A record that is none could only come from a bug of ours: its frames show up as lost names.
 void Recorder::take_python_names() {
   for (const std::vector<std::byte>& record : sampler_.take_python_names()) {
-    if (const auto names = read_python_names(record)) {
-      locator_.name_function(
-          names->code_id,
-          python_frame_text({.file = names->file, .name = names->name, .line = names->first_line}));
+    if (auto names = read_python_names(record)) {
+      const std::uint64_t id = names->code_id;
+      locator_.name_function(id, make_function(*std::move(names)));
     }
   }
 }

@@ -23,6 +23,7 @@
 #include "userspace/profile/locator.h"
 #include "userspace/profile/resolver.h"
 #include "userspace/runtimes/python/python_feeder.h"
+#include "userspace/runtimes/python/python_names.h"
 #include "userspace/samplers/cpu_sampler.h"
 
 namespace waggle {
@@ -108,6 +109,7 @@ class Recorder {
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
   void note(const MapRecord& record);
   void take_python_names();
+  [[nodiscard]] Locator::Function make_function(PythonNames names) const;
 
   SamplingEvent event_{};
   ProcessStream stream_;  // heard from before the first sample
@@ -120,6 +122,7 @@ class Recorder {
   MappingFollower follower_;            // writes into the sampler's maps
   std::jthread room_;                   // until start(): a wait that costs no time there
   bool prepares_running_ = true;
+  bool has_python_lines_ = false;
   std::vector<process_thread> threads_before_;  // all, when programs were loaded
   std::vector<process_id> later_;               // that ran at the start, the last one next
   std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC

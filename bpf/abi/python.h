@@ -165,7 +165,7 @@ enum {
 	PY_NAMES_BYTES = 1024, /* of all, a power of two */
 	PY_TEXT_BYTES = 1536,  /* room for one more that begins at the end of those */
 	PY_MAX_TEXT_LENGTH = 1 << 20,
-	PY_NAMES_HEAD_BYTES = 40,
+	PY_NAMES_HEAD_BYTES = 48,
 };
 
 struct py_text_part {
@@ -178,6 +178,7 @@ struct py_text_part {
 /* In the ring py_names: what a code object is called. */
 struct py_names {
 	__u64 code_id;
+	__u64 code; /* address of the code object */
 	struct process_id process;
 	__u32 first_line;
 	__u32 class_size; /* 0: none */

@@ -36,6 +36,9 @@ enum {
 /* Whether the evaluation loop's own frames are kept, below those that it runs. */
 const volatile __u32 py_keeps_loops;
 
+/* Whether frames tell where in their function they are. */
+const volatile __u32 py_has_lines;
+
 /* process_id -> its Python.  User space writes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -551,6 +554,7 @@ static __always_inline bool py_send_names(struct py_walk *p, u64 id, u64 frame, 
 	}
 	names->class_size = class_size;
 	names->code_id = id;
+	names->code = code;
 	names->process = p->process.process;
 	names->first_line = p->code.first_line;
 	at += class_size;
@@ -664,7 +668,7 @@ __noinline u32 py_walk_frame(void)
 	struct py_walk *p = py_walk_of_this_cpu();
 	enum py_outcome outcome;
 	struct py_frame found;
-	u64 id;
+	u64 id, position = 0;
 
 	if (!w || !p || !stats)
 		return UNW_PYTHON_NONE;
@@ -691,7 +695,9 @@ __noinline u32 py_walk_frame(void)
 		stats->python_unreadable_memory++;
 		return py_fail(w, MARKER_python_unreadable_memory);
 	}
-	if (!unw_push_user(w, frame_make_python(id, 0))) {
+	if (py_has_lines)
+		position = py_position(&p->memory, &p->layout, found.code, &found) + 1;
+	if (!unw_push_user(w, frame_make_python(id, position))) {
 		w->outcome = UNW_TOO_DEEP;
 		return UNW_PYTHON_BETWEEN;
 	}

@@ -197,7 +197,7 @@ def shares_of_waggle(col, case, entries):
         fields = stack.split(";")
         if line.startswith("# ") or fields[2] != Path(case.file).name[:15]:
             continue
-        thread, *frames = fields[3:]
+        thread, *frames = (frame.removesuffix("_[pn]") for frame in fields[3:])
         share = later if thread == f"thread: {LATER}" else early
         kernel = {frame for frame in frames if frame.endswith("_[k]")}
         frames = [frame for frame in frames if frame not in kernel]

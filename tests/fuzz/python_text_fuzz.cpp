@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a string of each width, as a file and a name of a frame, as a binary's data with
-// versions in it, and as _Py_DebugOffsets.
+// Any bytes as a string of each width, as a file and a name of a frame, as a record of names, as a
+// binary's data with versions in it, and as _Py_DebugOffsets.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,6 +10,7 @@
 #include "userspace/runtimes/python/frame_text.h"
 #include "userspace/runtimes/python/layout.h"
 #include "userspace/runtimes/python/python_file.h"
+#include "userspace/runtimes/python/python_names.h"
 #include "userspace/runtimes/python/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -21,6 +22,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(waggle::printable(text) == text);
     const std::string frame = waggle::python_frame_text({.file = text, .name = text, .line = 1});
     CHECK(frame.ends_with("_[p]") && frame.find(text) != std::string::npos);
+  }
+  if (const auto names = waggle::read_python_names(bytes)) {
+    CHECK(waggle::printable(names->file) == names->file);
+    CHECK(waggle::printable(names->name) == names->name);
   }
   waggle::VersionTexts texts;
   texts.add(bytes);

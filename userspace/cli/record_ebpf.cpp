@@ -123,6 +123,7 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
        .is_pid_filtered = is_filtered,
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
+       .has_python_lines = options.has_python_lines,
        .keeps_python_loops = options.has_python_eval_frames,
        .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
       {.prepares_running = options.command.empty()},

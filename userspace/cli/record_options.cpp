@@ -75,6 +75,10 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "MODE",
      .group = kPython,
      .help = "auto, ebpf (or pyperf) or disabled; default auto"},
+    {.name = "python-lines",
+     .value = "WHICH",
+     .group = kPython,
+     .help = "first: of the function; current: of what runs in it; default first"},
     {.name = "python-eval-frames",
      .group = kPython,
      .help = "keep the interpreter's own frames below those of Python"},
@@ -203,6 +207,11 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   }
   if (parsed.has("no-python")) {
     options.has_python = false;
+  }
+  if (const std::string* text = parsed.find("python-lines")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"first", "current"});
+    options.has_python_lines =
+        kNames[TRY(parse_choice("python-lines", *text, kNames))] == "current";
   }
   options.has_python_eval_frames = parsed.has("python-eval-frames");
   if (const std::string* text = parsed.find("python-skip-pyperf-profiler-above")) {

@@ -34,6 +34,7 @@ struct RecordOptions {
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   bool has_thread_frames = false;   // --threads
   bool has_python = true;
+  bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   std::uint32_t max_python_processes = 0;  // above, Python's frames stay native; 0: no limit
   bool is_quiet = false;

@@ -19,7 +19,7 @@ enum class FrameSource : std::uint8_t {
   vdso,      // address: offset in its image
   region,    // index: of LocatedBatch::regions; address: in the process
   kernel,    // address: in the kernel
-  function,  // index: of LocatedBatch::functions; address: its id
+  function,  // index: of LocatedBatch::functions; address: the frame's payload
   marker,    // index: enum marker (bpf/abi/markers.h)
 };
 

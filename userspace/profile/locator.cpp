@@ -177,39 +177,41 @@ LocatedFrame Locator::locate_native(std::uint64_t frame) {
   return {.source = FrameSource::file, .index = file_index(file), .address = frame_offset(frame)};
 }
 
-void Locator::name_function(std::uint64_t id, std::string text) {
+void Locator::name_function(std::uint64_t id, Function function) {
   if (functions_.size() >= kMaxFunctions) {
     older_functions_ = std::exchange(functions_, {});
   }
-  functions_.insert_or_assign(id, std::make_shared<const std::string>(std::move(text)));
+  functions_.insert_or_assign(id, std::move(function));
 }
 
-FunctionText Locator::find_function(std::uint64_t id) {
+const Locator::Function* Locator::find_function(std::uint64_t id) {
   if (const auto known = functions_.find(id); known != functions_.end()) {
-    return known->second;
+    return &known->second;
   }
-  const auto older = older_functions_.find(id);
-  if (older == older_functions_.end()) {
+  auto older = older_functions_.extract(id);
+  if (older.empty()) {
     return nullptr;
   }
-  FunctionText text = std::move(older->second);
-  older_functions_.erase(older);
-  functions_.emplace(id, text);
-  return text;
+  return &functions_.insert(std::move(older)).position->second;
 }
 
-LocatedFrame Locator::locate_function(std::uint64_t id) {
-  const auto next = static_cast<std::uint32_t>(batch_.functions.size());
-  auto known = function_indexes_.find(id);
+LocatedFrame Locator::locate_function(std::uint64_t frame) {
+  const std::uint64_t key = frame_payload(frame);
+  auto known = function_indexes_.find(key);
   if (known == function_indexes_.end()) {
-    FunctionText text = find_function(id);
-    if (text == nullptr) {
+    const Function* function = find_function(frame_code_id(frame));
+    if (function == nullptr) {
       return marker_frame(MARKER_python_lost_name);
     }
-    batch_.functions.push_back(std::move(text));
-    known = function_indexes_.emplace(id, next).first;
+    const auto next = static_cast<std::uint32_t>(batch_.functions.size());
+    const std::uint64_t position = frame_position(frame);
+    batch_.functions.push_back(
+        position != 0 && function->text_at
+            ? std::make_shared<const std::string>(function->text_at(position - 1))
+            : function->text);
+    known = function_indexes_.emplace(key, next).first;
   }
-  return {.source = FrameSource::function, .index = known->second, .address = id};
+  return {.source = FrameSource::function, .index = known->second, .address = key};
 }
 
 LocatedFrame Locator::locate(const cpu_count_key& key, std::uint64_t time_ns, std::uint64_t frame,
@@ -221,7 +223,7 @@ LocatedFrame Locator::locate(const cpu_count_key& key, std::uint64_t time_ns, st
     case FRAME_NATIVE:
       return locate_native(frame);
     case FRAME_PYTHON:
-      return locate_function(frame_code_id(frame));
+      return locate_function(frame);
     case FRAME_USER:
       return locate_user(key.process, time_ns, frame_payload(frame));
     default:

@@ -145,6 +145,7 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   config.self_tgid = options.skips_itself ? static_cast<std::uint32_t>(::getpid()) : 0;
   config.is_pid_filtered = options.is_pid_filtered ? 1 : 0;
   config.is_thread_counted = options.counts_threads ? 1 : 0;
+  skeleton.rodata->py_has_lines = options.has_python_lines ? 1 : 0;
   skeleton.rodata->py_keeps_loops = options.keeps_python_loops ? 1 : 0;
   config.ring_count = ring_count;
   config.ring_bytes = ring_bytes_for(options, (cpu_count + ring_count - 1) / ring_count);

@@ -204,6 +204,51 @@ TEST_P(PythonRecording, shows_the_stacks_that_programs_state) {
   }
 }
 
+// The number of the program's line that begins with `text`.
+std::string line_of(const std::string& path, std::string_view text) {
+  const std::string source = read_file(path, 1 << 20).value();
+  const std::size_t at = source.find("\n" + std::string(text));
+  EXPECT_NE(at, std::string::npos) << text;
+  return std::to_string(std::ranges::count(source.substr(0, at + 1), '\n') + 1);
+}
+
+TEST_P(PythonRecording, shows_the_line_that_runs_when_it_is_asked_to) {
+  const std::string path = std::string(PYTHON_PROGRAMS) + "/recursion.py";
+  const std::string module = ":" + line_of(path, "recurse(300)") + ")_[p]";
+  const std::string recursion = ":" + line_of(path, "        return recurse(") + ")_[p]";
+  const std::string last = ":" + line_of(path, "    return burn()") + ")_[p]";
+  const std::string loop = ":" + line_of(path, "    while True:") + ")_[p]";
+  const std::string body = ":" + line_of(path, "        x = (x + 1)") + ")_[p]";
+  for (const Interpreter& interpreter : interpreters_) {
+    SCOPED_TRACE(interpreter.program);
+    const Script script(interpreter, path, "");
+    const TestProgram program(script.command());
+    const WaggleResult result = run_waggle({"record", "--python-lines", "current", "-d", "1", "-F",
+                                            "499", "-o", "-", "-p", std::to_string(program.pid())});
+    ASSERT_EQ(result.status, 0) << result.err;
+    std::uint64_t right = 0;
+    std::uint64_t samples = 0;
+    for (const CollapsedFile::Line& line : CollapsedFile::parse(result.out).lines) {
+      std::vector<std::string> frames = line.frames;
+      std::erase_if(frames, [](const std::string& frame) { return !frame.ends_with(kSuffix); });
+      if (frames.empty()) {
+        continue;  // from before the interpreter was known
+      }
+      samples += line.count;
+      ASSERT_EQ(frames.size(), 302U) << line.stack();
+      const bool is_right =
+          frames[0].ends_with(module) && frames[300].ends_with(last) &&
+          std::all_of(frames.begin() + 1, frames.begin() + 300,
+                      [&](const std::string& frame) { return frame.ends_with(recursion); }) &&
+          (frames[301].ends_with(body) || frames[301].ends_with(loop));
+      EXPECT_TRUE(is_right) << line.count << " samples: " << line.stack();
+      right += is_right ? line.count : 0;
+    }
+    EXPECT_GT(right, 50U) << result.err;
+    EXPECT_EQ(right, samples);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Version, PythonRecording,
                          ::testing::Values("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11",
                                            "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t",

@@ -143,6 +143,13 @@ void PythonFeeder::forget(std::uint32_t pid) {
   by_pid_.erase(known);
 }
 
+const py_layout* PythonFeeder::find_layout(const process_id& process) const {
+  const auto known = by_pid_.find(process.tgid);
+  return known != by_pid_.end() && is_same(known->second.process, process)
+             ? &known->second.target.layout
+             : nullptr;
+}
+
 // A known version is right whatever is seen of a process that runs on meanwhile: its proof only
 // teaches what the file cannot tell.
 void PythonFeeder::take_proof(const ProvenPython& proven, Done& done) {

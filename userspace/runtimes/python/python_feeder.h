@@ -49,6 +49,8 @@ class PythonFeeder {
   // and py_processes says where.
   bool feed(const process_id& process, std::span<const Mapped> mapped);
   void forget(std::uint32_t pid);
+  // Of a process that was fed and lives; nullptr: there is none.
+  [[nodiscard]] const py_layout* find_layout(const process_id& process) const;
 
   // Readable when take_done() has something.
   [[nodiscard]] int fd() const { return prover_->fd(); }

@@ -32,12 +32,15 @@ std::string text_of(ByteCursor& cursor, const py_text_part& part) {
 Result<PythonNames> read_python_names(Bytes record) {
   ByteCursor cursor(record);
   const auto code_id = cursor.read<std::uint64_t>();
-  cursor.take(sizeof(process_id));
+  const auto code = cursor.read<std::uint64_t>();
+  const auto process = cursor.read<process_id>();
   const auto first_line = cursor.read<std::int32_t>();
   const auto class_size = cursor.read<std::uint32_t>();
   const auto file = cursor.read<py_text_part>();
   const auto name = cursor.read<py_text_part>();
   PythonNames names{.code_id = code_id,
+                    .code = code,
+                    .process = process,
                     .file = text_of(cursor, file),
                     .name = text_of(cursor, name),
                     .first_line = first_line};

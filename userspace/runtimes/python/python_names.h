@@ -7,11 +7,14 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "bpf/abi/process.h"
 
 namespace waggle {
 
 struct PythonNames {
   std::uint64_t code_id;  // of frames (bpf/abi/frame.h)
+  std::uint64_t code;     // address of the code object in
+  process_id process;     // this process
   std::string file;       // the end of a long one, behind kPythonCutMark
   std::string name;       // qualified from 3.11 on, with its class before where that is known
   std::int32_t first_line;
