@@ -73,7 +73,7 @@ std::string recursion_stack(int depth) {
 
 TEST(Fallback, shows_every_call) {
   const TestProgram program(ahead({RECURSION, "10"}));
-  const CollapsedFile file = record(kFallback, {"-d", "1", "-F", "199", "-p", pid_of(program)});
+  const CollapsedFile file = record(kFallback, {"-d", "3", "-F", "199", "-p", pid_of(program)});
   ASSERT_GT(file.total(), 50U);
   EXPECT_TRUE(file.adds_up());
   EXPECT_GE(file.share_of("recursion", recursion_stack(10)), 0.98) << file.text_of("recursion");
@@ -83,7 +83,7 @@ TEST(Fallback, shows_every_call) {
   EXPECT_EQ(header["tools"]["perf"], "ok");
   EXPECT_EQ(header["frequency"], 199);
   EXPECT_FALSE(header["event"].get<std::string>().empty());
-  EXPECT_NEAR(header["duration_s"].get<double>(), 1.0, 0.3);
+  EXPECT_NEAR(header["duration_s"].get<double>(), 3.0, 0.3);
 }
 
 TEST(Fallback, walks_code_without_frame_pointers_by_dwarf) {
@@ -136,7 +136,7 @@ TEST(Fallback, samples_the_chosen_process_alone) {
 
 TEST(Fallback, follows_children_of_a_pid_only_when_asked) {
   const TestProgram family(ahead({FAMILY, "1000", "20"}));
-  const Words target = {"-d", "1", "-p", pid_of(family)};
+  const Words target = {"-d", "3", "-p", pid_of(family)};
   Words arguments = kFallback;
   arguments.insert(arguments.end(), target.begin(), target.end());
   const WaggleResult without = run_waggle(arguments);
