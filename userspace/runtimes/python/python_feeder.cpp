@@ -128,7 +128,7 @@ bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mappe
     }
     ++counters_.processes;
     prover_->prove(process, fed.target);
-    by_pid_.insert_or_assign(process.tgid, std::move(fed));
+    by_pid_.insert_or_assign(process.tgid, fed);
     return true;
   }
   return false;
@@ -185,7 +185,7 @@ void PythonFeeder::take_proof(const ProvenPython& proven, Done& done) {
 
 PythonFeeder::Done PythonFeeder::take_done() {
   Done done;
-  PythonProver::Done finished = prover_->take();
+  const PythonProver::Done finished = prover_->take();
   for (const auto& [file, entry] : finished.files) {
     --asked_count_;
     Entry& known = files_[file->id];
