@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ bool has_ended(pid_t pid) {
   return failed == 0 && info.si_pid == pid;
 }
 
+std::chrono::microseconds time_of(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
 }  // namespace
 
 void keep_exit_statuses() {
@@ -47,7 +52,8 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
       group_(other.group_),
       pidfd_(std::move(other.pidfd_)),
       is_ended_with_us_(other.is_ended_with_us_),
-      status_(other.status_) {}
+      status_(other.status_),
+      cpu_time_(other.cpu_time_) {}
 
 ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   if (this != &other) {
@@ -57,6 +63,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     pidfd_ = std::move(other.pidfd_);
     is_ended_with_us_ = other.is_ended_with_us_;
     status_ = other.status_;
+    cpu_time_ = other.cpu_time_;
   }
   return *this;
 }
@@ -107,10 +114,12 @@ int ChildProcess::end() {
   (void)::kill(group_ == Group::own ? -pid_ : pid_, SIGKILL);
   (void)::kill(pid_, SIGKILL);  // a group is made by the child itself, perhaps not yet
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0) {
+  rusage usage{};
+  while (::wait4(pid_, &status, 0, &usage) < 0) {
     CHECK(errno == EINTR);  // ECHILD: somebody else waited for our child
   }
   status_ = status;
+  cpu_time_ = time_of(usage.ru_utime) + time_of(usage.ru_stime);
   return status;
 }
 

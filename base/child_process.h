@@ -38,6 +38,8 @@ class ChildProcess {
   Result<> send_signal(int signal);
   // The status of waitpid(2) once it ended.
   std::optional<int> poll_exit();
+  // That it and what it waited for used, once it ended.
+  [[nodiscard]] std::chrono::microseconds cpu_time() const { return cpu_time_; }
   // Whether it ended within `timeout`; the status is then poll_exit()'s.
   bool wait_for(std::chrono::milliseconds timeout);
 
@@ -54,6 +56,7 @@ class ChildProcess {
   UniqueFd pidfd_;
   bool is_ended_with_us_ = true;
   std::optional<int> status_;
+  std::chrono::microseconds cpu_time_{};
 };
 
 }  // namespace waggle

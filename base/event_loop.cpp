@@ -46,11 +46,10 @@ void EventLoop::remove(int fd) {
   handlers_.erase(fd);
 }
 
-Result<> EventLoop::run_once() {
-  constexpr int kTimeoutMs = 1000;
+Result<> EventLoop::run_once(std::chrono::milliseconds limit) {
   std::array<epoll_event, 64> events{};
-  const int count =
-      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kTimeoutMs);
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(limit.count()));
   if (count < 0) {
     return errno == EINTR ? Result<>() : fail_errno("epoll_wait", errno);
   }

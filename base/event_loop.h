@@ -22,8 +22,11 @@ class EventLoop {
   Result<> add(int fd, Handler handler);
   void remove(int fd);
 
-  // Waits for the next event, a second at most, and calls the handlers of what is readable.
-  Result<> run_once();
+  // Waits for the next event, `limit` at most, and calls the handlers of what is readable.
+  Result<> run_once(std::chrono::milliseconds limit = std::chrono::seconds(1));
+
+  // Readable when run_once() has work to do: a loop can be part of another.
+  [[nodiscard]] int fd() const { return epoll_.get(); }
 
  private:
   explicit EventLoop(UniqueFd epoll) : epoll_(std::move(epoll)) {}

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,11 +57,19 @@ Result<Pipe> open_pipe() {
 
 struct ToolStart {
   pid_t parent;
-  int null_fd;
+  int input_fd;
   int output_fd;
+  int error_fd;
+  std::uint64_t file_bytes;
+  int nice;
   char* const* words;
   char* const* environment;
 };
+
+void limit(int resource, rlim_t most) {
+  const rlimit both = {.rlim_cur = most, .rlim_max = most};
+  (void)::setrlimit(resource, &both);  // may be lower already
+}
 
 // After fork: only what is safe there.
 [[noreturn]] void run_child(ExecChannel& channel, const ToolStart& start) {
@@ -72,8 +81,15 @@ struct ToolStart {
   }
   reset_signal_handlers();
   unblock_signals();
-  if (::dup2(start.null_fd, STDIN_FILENO) < 0 || ::dup2(start.output_fd, STDOUT_FILENO) < 0 ||
-      ::dup2(start.output_fd, STDERR_FILENO) < 0) {
+  limit(RLIMIT_CORE, 0);
+  if (start.file_bytes != 0) {
+    limit(RLIMIT_FSIZE, start.file_bytes);
+  }
+  if (start.nice != 0) {
+    (void)::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + start.nice);
+  }
+  if (::dup2(start.input_fd, STDIN_FILENO) < 0 || ::dup2(start.output_fd, STDOUT_FILENO) < 0 ||
+      ::dup2(start.error_fd, STDERR_FILENO) < 0) {
     channel.report_and_exit(errno);
   }
   // What a library opened without O_CLOEXEC; kernels before 5.11 refuse, and ours have the flag.
@@ -81,6 +97,18 @@ struct ToolStart {
   (void)::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, kCloseOnExec);
   ::execve(start.words[0], start.words, start.environment);
   channel.report_and_exit(errno);
+}
+
+// A descriptor of our own above 2: what the tool shall read, or nothing.
+Result<UniqueFd> open_input(int fd) {
+  if (fd < 0) {
+    return above_stdio(TRY(open_file("/dev/null", O_RDONLY)));
+  }
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!copy.is_open()) {
+    return fail_errno("fcntl", errno);
+  }
+  return copy;
 }
 
 // What is there now, `limit_bytes` in all at most.  False once there is no more to come.
@@ -102,19 +130,27 @@ bool read_available(int fd, std::string& output, std::size_t limit_bytes) {
 
 }  // namespace
 
-Result<Tool> start_tool(std::span<const std::string> command) {
+Result<Tool> start_tool(std::span<const std::string> command, const ToolOptions& options) {
   CHECK(!command.empty());
   std::vector<std::string> words(command.begin(), command.end());
   std::vector<std::string> variables = small_environment();
+  variables.insert(variables.end(), options.variables.begin(), options.variables.end());
   const std::vector<char*> word_pointers = exec_words(words);
   const std::vector<char*> variable_pointers = exec_words(variables);
-  UniqueFd null = TRY(open_file("/dev/null", O_RDONLY));
-  null = TRY(above_stdio(std::move(null)));
-  Pipe pipe = TRY(open_pipe());
+  const UniqueFd input = TRY(open_input(options.input_fd));
+  Pipe output = TRY(open_pipe());
+  Pipe errors;
+  if (options.has_errors_apart) {
+    errors = TRY(open_pipe());
+  }
+  const UniqueFd& error_end = options.has_errors_apart ? errors.write_end : output.write_end;
   ExecChannel channel = TRY(ExecChannel::open());
   const ToolStart start{.parent = ::getpid(),
-                        .null_fd = null.get(),
-                        .output_fd = pipe.write_end.get(),
+                        .input_fd = input.get(),
+                        .output_fd = output.write_end.get(),
+                        .error_fd = error_end.get(),
+                        .file_bytes = options.file_bytes,
+                        .nice = options.nice,
                         .words = word_pointers.data(),
                         .environment = variable_pointers.data()};
   keep_exit_statuses();
@@ -128,7 +164,9 @@ Result<Tool> start_tool(std::span<const std::string> command) {
   ChildProcess process(pid, ChildProcess::Group::own);
   channel.become_parent();
   TRY(channel.await_exec(words.front()));
-  return Tool{.process = std::move(process), .output = std::move(pipe.read_end)};
+  return Tool{.process = std::move(process),
+              .output = std::move(output.read_end),
+              .errors = std::move(errors.read_end)};
 }
 
 Result<ToolRun> run_tool(std::span<const std::string> command, const ToolLimits& limits) {

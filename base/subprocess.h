@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running a tool and reading what it prints, within limits.  Not for long streams, nor for a
-// person's own command: held_command.h.
+// Starting a tool, and running one whose output is small.  Not for one that runs long
+// (supervised_tool.h), nor for a person's own command: held_command.h.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/child_process.h"
 #include "base/result.h"
@@ -15,13 +18,22 @@ namespace waggle {
 
 struct Tool {
   ChildProcess process;
-  UniqueFd output;  // its stdout and stderr, non-blocking
+  UniqueFd output;  // its stdout, non-blocking; its stderr too unless that is apart
+  UniqueFd errors;  // its stderr, non-blocking, where it is apart
 };
 
-// `command`: an absolute path and arguments; no shell.  The tool gets a session of its own, stdin
-// from /dev/null, no other descriptor, signals at their defaults, of our environment PATH, HOME and
-// LANG, and dies with the thread that started it.  The error names the path.
-Result<Tool> start_tool(std::span<const std::string> command);
+struct ToolOptions {
+  std::vector<std::string> variables;  // "NAME=value", on top of PATH, HOME and LANG
+  int input_fd = -1;                   // its stdin, ours to keep; -1: /dev/null
+  bool has_errors_apart = false;       // stderr in a pipe of its own
+  std::uint64_t file_bytes = 0;        // the longest file it may write; 0: as we may
+  int nice = 0;                        // on top of ours, as far as we may
+};
+
+// `command`: an absolute path and arguments; no shell.  The tool gets a session of its own, no
+// other descriptor, signals at their defaults, of our environment PATH, HOME and LANG, leaves no
+// core file, and dies with the thread that started it.  The error names the path.
+Result<Tool> start_tool(std::span<const std::string> command, const ToolOptions& options = {});
 
 struct ToolLimits {
   std::chrono::milliseconds deadline;

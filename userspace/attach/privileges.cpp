@@ -26,16 +26,12 @@ Result<bool> has_inode(const char* path, ino_t inode) {
   return status.st_ino == inode;
 }
 
-Result<> check_capabilities() {
-  const Capabilities capabilities = TRY(read_capabilities());
-  if (capabilities.can_load_bpf() && capabilities.can_trace()) {
-    return {};
-  }
+Error missing_capabilities(const Capabilities& capabilities) {
   const std::string_view missing = capabilities.can_load_bpf() ? "CAP_PERFMON is"
                                    : capabilities.can_trace()  ? "CAP_BPF is"
                                                                : "CAP_BPF and CAP_PERFMON are";
-  return fail(Errc::permission,
-              fmt::format("{} missing: run as root, or give both capabilities", missing));
+  return {Errc::permission,
+          fmt::format("{} missing: run as root, or give both capabilities", missing)};
 }
 
 }  // namespace
@@ -67,21 +63,32 @@ Result<bool> is_in_initial_user_namespace() {
   return has_inode("/proc/self/ns/user", kInitialUserInode);
 }
 
-Result<> check_can_sample() {
+Result<> check_can_trace() {
   if (!TRY(is_in_initial_pid_namespace())) {
     return fail(Errc::unsupported,
                 "not in the host's pid namespace, so pids would be wrong: run on the host, with "
                 "--pid=host (docker) or hostPID: true (Kubernetes)");
   }
-  TRY(check_capabilities());
+  const Capabilities capabilities = TRY(read_capabilities());
+  if (!capabilities.can_trace()) {
+    return std::unexpected(missing_capabilities(capabilities));
+  }
   if (!TRY(is_in_initial_user_namespace())) {
     return fail(Errc::permission,
                 "not in the host's user namespace, where capabilities do not count: run without "
                 "user namespaces");
   }
+  return {};
+}
+
+Result<> check_can_use_bpf() {
+  const Capabilities capabilities = TRY(read_capabilities());
+  if (!capabilities.can_load_bpf()) {
+    return std::unexpected(missing_capabilities(capabilities));
+  }
   if (find_lockdown() == Lockdown::confidentiality) {
     return fail(Errc::permission,
-                "kernel lockdown is at confidentiality, which denies BPF and perf: boot with "
+                "kernel lockdown is at confidentiality, which denies BPF: boot with "
                 "lockdown=integrity or none");
   }
   if (!has_kernel_btf()) {

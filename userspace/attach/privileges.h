@@ -36,8 +36,10 @@ Result<Capabilities> parse_capabilities(std::string_view status);
 Result<bool> is_in_initial_pid_namespace();
 Result<bool> is_in_initial_user_namespace();
 
-// Whether stacks of the whole host can be sampled in the kernel.  Errc::permission or
-// Errc::unsupported; the error names what is missing and the remedy.
-Result<> check_can_sample();
+// Whether perf events of the whole host can be had.  Errc::permission or Errc::unsupported; the
+// error names what is missing and the remedy.
+Result<> check_can_trace();
+// Whether, on top of that, BPF programs can take the stacks.  As above.
+Result<> check_can_use_bpf();
 
 }  // namespace waggle

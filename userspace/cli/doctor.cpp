@@ -10,10 +10,13 @@
 
 #include "userspace/attach/features.h"
 #include "userspace/cli/check_report.h"
+#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/host_checks.h"
+#include "userspace/cli/trial_recording.h"
 #include "userspace/cli/verbs.h"
 #include "userspace/cli/version.h"
+#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -21,6 +24,10 @@ namespace {
 
 constexpr auto kOptions = std::to_array<Option>({
     {.name = "json", .group = "Output", .help = "one JSON object instead of lines"},
+    {.name = "perf-path",
+     .value = "FILE",
+     .group = "Tools",
+     .help = "perf of the fallback engine; default: beside waggle, then in PATH"},
 });
 
 constexpr auto kExamples = std::to_array<Example>({
@@ -28,15 +35,20 @@ constexpr auto kExamples = std::to_array<Example>({
     {"waggle doctor --json", "the same for a program to read"},
 });
 
-std::vector<CheckItem> run_checks() {
+std::vector<CheckItem> run_checks(const std::string& perf_path) {
   std::vector<CheckItem> items = check_kernel();
   const auto append = [&](std::vector<CheckItem> more) {
     std::ranges::move(more, std::back_inserter(items));
   };
   append(check_privileges());
   append(check_limits());
-  items.push_back(check_trial(run_trial_recording));
-  append(check_tools());
+  const Result<EngineChoice> choice = choose_engine(Engine::automatic, ask_host());
+  const Result<std::string> perf = locate_tool("perf", perf_path);
+  items.push_back(judge_engine(choice, perf));
+  const bool is_fallback = choice && choice->is_fallback && perf;
+  items.push_back(
+      check_trial([&] { return is_fallback ? run_fallback_trial(*perf) : run_trial_recording(); }));
+  append(check_tools(perf_path));
   return items;
 }
 
@@ -64,7 +76,8 @@ int doctor_main(std::span<const std::string> arguments) {
   if (!parsed) {
     return report_usage_error("doctor", parsed.error());
   }
-  const std::vector<CheckItem> items = run_checks();
+  const std::vector<CheckItem> items =
+      run_checks(parsed->has("perf-path") ? *parsed->find("perf-path") : std::string());
   const CheckReport report = {
       .version = std::string(program_version()), .kernel = kernel_release(), .items = items};
   const std::string text = parsed->has("json") ? render_checks_json(report) : render_checks(report);

@@ -53,11 +53,12 @@ CheckItem refused(std::string item, Problem problem) {
   return made;
 }
 
+// What perf records without: judge_engine() says whether it can.
 CheckItem check_btf() {
   if (has_kernel_btf()) {
     return ok("BTF", kKernelBtfPath);
   }
-  return refused("BTF", {fmt::format("no {}", kKernelBtfPath), kSampling,
+  return missing("BTF", {fmt::format("no {}", kKernelBtfPath), kSampling,
                          "a kernel built with CONFIG_DEBUG_INFO_BTF=y"});
 }
 
@@ -66,7 +67,7 @@ CheckItem check_bpf() {
   if (probed) {
     return ok("BPF", "maps and programs can be loaded");
   }
-  return refused("BPF", {probed.error().what, kSampling,
+  return missing("BPF", {probed.error().what, kSampling,
                          "the capabilities below; bpf(2) allowed by seccomp and LSM profiles"});
 }
 
@@ -114,7 +115,7 @@ std::string in_kib(std::uint64_t bytes) {
 
 CheckItem judge_lockdown(std::optional<Lockdown> lockdown) {
   if (lockdown == Lockdown::confidentiality) {
-    return refused("lockdown", {"confidentiality: BPF may not read kernel memory", kSampling,
+    return missing("lockdown", {"confidentiality: BPF may not read kernel memory", kSampling,
                                 "boot with lockdown=integrity or none"});
   }
   return ok("lockdown", !lockdown                         ? "not told, so none"
@@ -143,7 +144,7 @@ std::vector<CheckItem> judge_capabilities(const Capabilities& capabilities,
     std::string_view lost;
   };
   constexpr auto kNeeded = std::to_array<Needed>({
-      {CAP_BPF, "CAP_BPF", true, true, "sampling in the kernel"},
+      {CAP_BPF, "CAP_BPF", true, false, "sampling in the kernel"},
       {CAP_PERFMON, "CAP_PERFMON", true, true, "perf events, so sampling in the kernel"},
       {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false, false, "names in processes of other users"},
       {CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", true, false,
@@ -162,8 +163,9 @@ std::vector<CheckItem> judge_capabilities(const Capabilities& capabilities,
     } else {
       Problem problem{"not held", std::string(needed.lost),
                       fmt::format("run as root or give {}", needed.name)};
-      items.push_back(needed.is_needed ? refused(name, std::move(problem))
-                                       : limited(name, std::move(problem)));
+      items.push_back(needed.is_needed        ? refused(name, std::move(problem))
+                      : needed.bit == CAP_BPF ? missing(name, std::move(problem))
+                                              : limited(name, std::move(problem)));
     }
   }
   if (capabilities.has(CAP_SYS_RESOURCE)) {
@@ -284,25 +286,41 @@ CheckItem check_trial(const std::function<Result<TrialRecording>()>& record) {
   return ok(kName, text);
 }
 
-std::vector<CheckItem> check_tools() {
-  const std::vector<std::string> directories = tool_directories();
+CheckItem judge_engine(const Result<EngineChoice>& choice, const Result<std::string>& perf) {
+  constexpr auto kName = "engine";
+  if (!choice) {
+    return refused(kName, {"none", fmt::format("recording: {}", choice.error().what),
+                           "what is missing above"});
+  }
+  if (!choice->is_fallback) {
+    return ok(kName, fmt::format("ebpf: {}", choice->reason));
+  }
+  if (!perf) {
+    return refused(kName, {fmt::format("none: {}; {}", choice->reason, perf.error().what),
+                           "recording", "what is missing above, or perf"});
+  }
+  return limited(kName, {fmt::format("fallback, perf: {}", choice->reason), kSampling,
+                         "what is missing above"});
+}
+
+CheckItem check_tool(const ExternalTool& tool, const Result<std::string>& path) {
+  const std::string name(tool.name);
+  if (!path) {
+    return missing(name, {"not found", std::string(tool.serves), std::string(tool.install)});
+  }
+  if (tool.is_library) {
+    return ok(name, *path);
+  }
+  const Result<std::string> version = read_tool_version(*path);
+  return version ? ok(name, fmt::format("{} {}", *version, *path))
+                 : limited(name, {fmt::format("{}: {}", *path, version.error().what),
+                                  std::string(tool.serves), std::string(tool.install)});
+}
+
+std::vector<CheckItem> check_tools(const std::string& perf_path) {
   std::vector<CheckItem> items;
   for (const ExternalTool& tool : external_tools()) {
-    const std::string name(tool.name);
-    const auto path = find_tool(tool, directories);
-    if (!path) {
-      items.push_back(
-          missing(name, {"not found", std::string(tool.serves), std::string(tool.install)}));
-      continue;
-    }
-    if (tool.is_library) {
-      items.push_back(ok(name, *path));
-      continue;
-    }
-    const Result<std::string> version = read_tool_version(*path);
-    items.push_back(version ? ok(name, fmt::format("{} {}", *version, *path))
-                            : limited(name, {fmt::format("{}: {}", *path, version.error().what),
-                                             std::string(tool.serves), std::string(tool.install)}));
+    items.push_back(check_tool(tool, locate_tool(tool.name, tool.name == "perf" ? perf_path : "")));
   }
   return items;
 }

@@ -12,6 +12,7 @@
 #include "userspace/attach/features.h"
 #include "userspace/attach/privileges.h"
 #include "userspace/cli/check_report.h"
+#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/trial_recording.h"
 
 namespace waggle {
@@ -20,7 +21,10 @@ std::vector<CheckItem> check_kernel();      // release, BTF, BPF, JIT, lockdown,
 std::vector<CheckItem> check_privileges();  // namespaces, capabilities, what sysctls hide
 std::vector<CheckItem> check_limits();      // RLIMIT_MEMLOCK, perf_event_max_sample_rate
 CheckItem check_trial(const std::function<Result<TrialRecording>()>& record);
-std::vector<CheckItem> check_tools();
+// perf_path: a person's word, or "".
+std::vector<CheckItem> check_tools(const std::string& perf_path);
+// Which engine would record; perf: where it is, or that it is not found.
+CheckItem judge_engine(const Result<EngineChoice>& choice, const Result<std::string>& perf);
 
 // The judgements that depend on values alone.
 CheckItem judge_lockdown(std::optional<Lockdown> lockdown);

@@ -18,14 +18,14 @@
 #include "base/held_command.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "bpf/abi/select.h"
-#include "userspace/attach/privileges.h"
+#include "userspace/attach/sampling_event.h"
+#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
+#include "userspace/cli/record_engine.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
 #include "userspace/output/terminal_summary.h"
-#include "userspace/recorder.h"
 
 namespace waggle {
 
@@ -76,6 +76,7 @@ class RecordRun {
   void housekeep();
   void tell_problems();
   void end_command();
+  [[nodiscard]] std::string why_no_samples(const RecordingFacts& facts) const;
   Result<int> report_result();
 
   const RecordOptions& options_;
@@ -83,7 +84,8 @@ class RecordRun {
   std::optional<StopSignals> signals_;
   std::optional<EventLoop> loop_;
   UniqueFd timer_;
-  std::unique_ptr<Recorder> recorder_;
+  EngineChoice choice_;
+  std::unique_ptr<RecordEngine> engine_;
   std::optional<HeldCommand> command_;
   std::optional<int> command_status_;
   std::optional<ProgressBar> bar_;
@@ -110,23 +112,24 @@ Result<> RecordRun::lower_frequency() {
 }
 
 Result<> RecordRun::prepare() {
+  choice_ = TRY(choose_engine(options_.engine, ask_host()));
+  TRY(check_outputs(options_.outputs));
   TRY(lower_frequency());
-  const bool is_filtered = !options_.pids.empty() || !options_.command.empty();
-  recorder_ = TRY(Recorder::prepare(
-      {.frequency = frequency_hz_,
-       .is_pid_filtered = is_filtered,
-       .follows_children = options_.with_children || !options_.command.empty(),
-       .counts_threads = options_.has_thread_frames,
-       .has_python_lines = options_.has_python_lines,
-       .keeps_python_loops = options_.has_python_eval_frames,
-       .ring_bytes = std::size_t{options_.ring_size_kib} * 1024},
-      {.prepares_running = options_.command.empty()},
-      {.is_walked = options_.has_python, .max_processes = options_.max_python_processes}));
-  if (!options_.pin_dir.empty()) {
-    if (const Result<> pinned = recorder_->pin(options_.pin_dir); !pinned) {
-      LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
+  if (!choice_.is_fallback) {
+    auto engine = make_ebpf_engine(options_, frequency_hz_);
+    if (engine) {
+      engine_ = *std::move(engine);
+      return {};
     }
+    if (options_.engine == Engine::ebpf) {
+      return std::unexpected(std::move(engine).error());
+    }
+    choice_ = choose_after_refusal(engine.error());
   }
+  if (options_.engine != Engine::fallback) {
+    LOG_WARNING("{}; continuing with perf instead", choice_.reason);
+  }
+  engine_ = TRY(make_fallback_engine(options_, frequency_hz_));
   return {};
 }
 
@@ -145,7 +148,7 @@ std::optional<pid_t> process_of(pid_t pid) {
 Result<> RecordRun::select_targets() {
   if (!options_.command.empty()) {
     command_.emplace(TRY(HeldCommand::fork(options_.command)));
-    return recorder_->select_pid(command_->pid());
+    return engine_->select_pid(command_->pid());
   }
   std::size_t found = 0;
   for (const pid_t pid : options_.pids) {
@@ -157,7 +160,7 @@ Result<> RecordRun::select_targets() {
     if (*process != pid) {
       LOG_WARNING("{} is a thread of process {}, recording that process", pid, *process);
     }
-    TRY(recorder_->select_pid(*process));
+    TRY(engine_->select_pid(*process));
     ++found;
   }
   if (found == 0 && !options_.pids.empty()) {
@@ -168,13 +171,13 @@ Result<> RecordRun::select_targets() {
 
 Result<> RecordRun::start() {
   loop_ = TRY(EventLoop::open());
-  const milliseconds interval = recorder_->tick_interval();
+  const milliseconds interval = engine_->tick_interval();
   timer_ = TRY(open_timer(std::min(kFirstTick, interval), interval));
   TRY(loop_->add(signals_->fd(), [this] { on_signal(); }));
   TRY(loop_->add(timer_.get(), [this] { on_tick(); }));
-  TRY(recorder_->start());
-  for (const int fd : recorder_->fds()) {
-    TRY(loop_->add(fd, [this] { failure_ = recorder_->on_readable(); }));
+  TRY(engine_->start());
+  for (const int fd : engine_->fds()) {
+    TRY(loop_->add(fd, [this] { failure_ = engine_->on_readable(); }));
   }
   times_.start = std::chrono::system_clock::now();
   start_ = Clock::now();
@@ -201,10 +204,9 @@ void RecordRun::on_signal() {
 
 void RecordRun::on_tick() {
   drain_timer(timer_.get());
-  failure_ = recorder_->tick();
+  failure_ = engine_->tick();
   const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start_);
-  const Result<cpu_stats> stats = recorder_->stats();
-  bar_->show(elapsed, stats ? stats->samples : 0);
+  bar_->show(elapsed, engine_->sample_count());
   if (command_ && command_->poll_exit()) {
     is_over_ = true;  // where there are no pidfds
   }
@@ -215,24 +217,22 @@ void RecordRun::on_tick() {
 }
 
 void RecordRun::housekeep() {
-  if (const Result<> kept = recorder_->housekeep();
-      !kept && kept.error().what != last_cpu_problem_) {
+  if (const Result<> kept = engine_->housekeep(); !kept && kept.error().what != last_cpu_problem_) {
     last_cpu_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
   tell_problems();
-  if (!options_.pids.empty() && recorder_->selected_count() == 0) {
-    LOG_INFO("all recorded processes have ended");
+  if (engine_->is_over()) {
+    if (!options_.pids.empty()) {
+      LOG_INFO("all recorded processes have ended");
+    }
     is_over_ = true;
   }
 }
 
 void RecordRun::tell_problems() {
-  for (const auto& [file, reason] : recorder_->take_table_problems()) {
-    LOG_WARNING("{}: {}, continuing with frame pointers there", file, reason);
-  }
-  for (const auto& [subject, reason] : recorder_->take_python_problems()) {
-    LOG_WARNING("{}: {}, continuing with native frames there", subject, reason);
+  for (const std::string& problem : engine_->take_problems()) {
+    LOG_WARNING("{}", problem);
   }
 }
 
@@ -272,33 +272,31 @@ void RecordRun::end_command() {
               command_->pid());
 }
 
+std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
+  for (const auto& [tool, state] : facts.tools) {
+    if (state != "ok") {
+      return state;
+    }
+  }
+  return options_.pids.empty() && options_.command.empty()
+             ? "every CPU was idle, try a longer -d"
+             : "the processes used no CPU time while they were recorded, try a longer -d or a "
+               "higher -F";
+}
+
 Result<int> RecordRun::report_result() {
-  const Recording recording = TRY(recorder_->finish());
+  const EngineResult recording = TRY(engine_->finish());
   tell_problems();
-  recorder_.reset();
-  const auto& mappings = recording.mappings;
-  LOG_DEBUG("mappings: processes fed {} times, {} refused, {} with more than {} mappings",
-            mappings.fed, mappings.refused, mappings.cut, MappingFeeder::kMaxRows);
-  const auto& tables = recording.tables;
-  LOG_DEBUG(
-      "unwind tables: {} compiled ({} of them again), {} files without, {} refused, {} times no "
-      "room, {} evicted, {} malformed functions, {} rows without a rule",
-      tables.compiled, tables.again, tables.without, tables.refused, tables.no_room, tables.evicted,
-      tables.malformed, tables.no_rule);
-  if (recording.kernel_names_problem) {
-    LOG_WARNING("kernel functions have no names: {}", recording.kernel_names_problem->what);
+  engine_.reset();
+  for (const std::string& warning : recording.warnings) {
+    LOG_WARNING("{}", warning);
   }
-  if (recording.stats.children_not_followed != 0) {
-    LOG_WARNING("{} children were not followed: more than {} processes at once",
-                recording.stats.children_not_followed, std::uint32_t{SEL_MAX_PIDS});
-  }
-  const RecordingFacts facts = make_facts(recording, times_, frequency_hz_, command_status_);
+  const RecordingFacts facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
+                                                                .times = times_,
+                                                                .frequency_hz = frequency_hz_,
+                                                                .command_status = command_status_});
   if (recording.profile.total() == 0) {
-    LOG_ERROR("record: no samples: {}; nothing was written",
-              options_.pids.empty() && options_.command.empty()
-                  ? "every CPU was idle, try a longer -d"
-                  : "the processes used no CPU time while they were recorded, try a longer -d or a "
-                    "higher -F");
+    LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;
   }
   const std::vector<std::string> written = TRY(
@@ -314,8 +312,6 @@ Result<int> RecordRun::report_result() {
 
 Result<int> RecordRun::run() {
   signals_ = TRY(StopSignals::open());
-  TRY(check_can_sample());
-  TRY(check_outputs(options_.outputs));
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s
                                        ? std::optional(std::chrono::seconds(*options_.duration_s))
@@ -323,7 +319,7 @@ Result<int> RecordRun::run() {
   TRY(select_targets());
   TRY(start());
   TRY(record_until_the_end());
-  TRY(recorder_->stop());
+  TRY(engine_->stop());
   times_.end = std::chrono::system_clock::now();
   bar_->clear();
   StopSignals::let_interrupt_end_us();
@@ -337,10 +333,6 @@ int run_record(const RecordOptions& options) {
   set_log_level(options.is_quiet     ? LogLevel::error
                 : options.is_verbose ? LogLevel::debug
                                      : LogLevel::info);
-  if (options.engine == Engine::fallback) {
-    LOG_ERROR("record: --engine fallback is not there yet (use --engine ebpf or auto)");
-    return kExitPrivilege;
-  }
   RecordRun run(options);
   const Result<int> status = run.run();
   return status ? *status : report(status.error());

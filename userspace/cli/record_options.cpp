@@ -50,6 +50,18 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "NAME",
      .group = kSampling,
      .help = "auto, ebpf or fallback; default auto"},
+    {.name = "perf-path",
+     .value = "FILE",
+     .group = kSampling,
+     .help = "perf of the fallback engine; default: beside waggle, then in PATH"},
+    {.name = "perf-mode",
+     .value = "MODE",
+     .group = kSampling,
+     .help = "how the fallback engine walks stacks: fp or dwarf; default fp"},
+    {.name = "perf-dwarf-stack-size",
+     .value = "BYTES",
+     .group = kSampling,
+     .help = "of each stack with dwarf, a multiple of 8; default 8192, 65528 at most"},
     {.name = "ring-size",
      .value = "KIB",
      .group = kSampling,
@@ -128,6 +140,38 @@ Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("perf-path")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--perf-path: \"\" is no file");
+    }
+    options.perf_path = *text;
+  }
+  if (const std::string* text = parsed.find("perf-mode")) {
+    if (*text == "smart" || *text == "disabled" || *text == "none") {
+      return fail(Errc::malformed, fmt::format("--perf-mode: {} is not built yet", *text));
+    }
+    constexpr auto kNames = std::to_array<std::string_view>({"fp", "dwarf"});
+    options.perf_mode = static_cast<PerfMode>(TRY(parse_choice("perf-mode", *text, kNames)));
+  }
+  if (const std::string* text = parsed.find("perf-dwarf-stack-size")) {
+    constexpr int kUnit = 8;  // the kernel takes whole words, less than 64 KiB of them
+    constexpr int kMaxBytes = 65528;
+    const int size = TRY(parse_integer("perf-dwarf-stack-size", *text, kUnit, kMaxBytes));
+    if (size % kUnit != 0) {
+      return fail(Errc::malformed, fmt::format("--perf-dwarf-stack-size: {} is no multiple of {}",
+                                               quoted(*text), kUnit));
+    }
+    options.perf_dwarf_stack_bytes = size;
+  }
+  constexpr int kMaxDwarfHz = 100;  // each sample copies a stack: perf cannot write more
+  if (options.perf_mode == PerfMode::dwarf && options.frequency_hz > kMaxDwarfHz) {
+    return fail(Errc::malformed,
+                fmt::format("--perf-mode: dwarf takes {} Hz at most (see -F)", kMaxDwarfHz));
+  }
+  return {};
+}
+
 Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("frequency")) {
     options.frequency_hz = TRY(parse_integer("frequency", *text, 1, kMaxFrequencyHz));
@@ -199,7 +243,8 @@ const Syntax& record_syntax() {
       .verb = "record",
       .purpose =
           "Samples the stacks of the whole host, of some processes or of one command, and "
-          "writes a flame graph. Needs root or CAP_BPF and CAP_PERFMON.",
+          "writes a flame graph. Needs root or CAP_BPF and CAP_PERFMON; without BTF or BPF, perf "
+          "and CAP_PERFMON.",
       .takes_command = true,
       .options = kOptions,
       .examples = kExamples,
@@ -219,6 +264,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_targets(parsed, options));
   TRY(read_duration(parsed, options));
   TRY(read_sampling(parsed, options));
+  TRY(read_perf(parsed, options));
   TRY(read_python(parsed, options));
   TRY(read_output(parsed, options));
   return options;

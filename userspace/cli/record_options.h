@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
+#include "userspace/tools/perf/mode.h"
 
 namespace waggle {
 
@@ -26,6 +27,9 @@ struct RecordOptions {
   std::vector<std::string> command;   // with its arguments; empty: none
   std::vector<OutputTarget> outputs;  // one at least
   Engine engine = Engine::automatic;
+  std::string perf_path;  // "": where it is found
+  PerfMode perf_mode = PerfMode::fp;
+  int perf_dwarf_stack_bytes = 8192;
   std::string pin_dir;              // "": nothing is pinned
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   bool has_thread_frames = false;   // --threads

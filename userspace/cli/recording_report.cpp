@@ -30,27 +30,13 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-Overhead own_overhead(std::uint64_t bpf_map_bytes) {
+// On top of what the engine knows: of its tools, and of the kernel side's maps.
+void add_own_overhead(Overhead& overhead) {
   rusage usage{};
   (void)::getrusage(RUSAGE_SELF, &usage);  // cannot fail for RUSAGE_SELF
   constexpr std::uint64_t kKibibyte = 1024;
-  return {.cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime),
-          .rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kKibibyte,
-          .bpf_map_bytes = bpf_map_bytes};
-}
-
-// The counters of kind "lost" that are not zero.
-std::vector<std::pair<std::string, std::uint64_t>> losses(const cpu_stats& stats) {
-  std::vector<std::pair<std::string, std::uint64_t>> lost;
-  const auto add = [&](std::string_view kind, const char* name, std::uint64_t value) {
-    if (kind == "lost" && value != 0) {
-      lost.emplace_back(name, value);
-    }
-  };
-#define X(kind, name, text) add(#kind, #name, stats.name);
-  WAGGLE_STATS(X)
-#undef X
-  return lost;
+  overhead.cpu_s += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  overhead.rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kKibibyte;
 }
 
 Result<std::string> render(OutputFormat format, const Profile& profile, const RecordingFacts& facts,
@@ -102,24 +88,16 @@ Result<> check_output(const std::string& path) {
 
 }  // namespace
 
-RecordingFacts make_facts(const Recording& recording, const RecordingTimes& times, int frequency_hz,
-                          std::optional<int> command_status) {
-  RecordingFacts facts;
+RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
+  RecordingFacts facts = std::move(of_engine);
   facts.version = program_version();
   facts.kernel = kernel_release();
-  facts.start_time = unix_seconds(times.start);
-  facts.end_time = unix_seconds(times.end);
-  facts.engine = "ebpf";
-  facts.engine_reason = "BTF and BPF are usable";
-  facts.event = recording.event.name;
-  facts.frequency = frequency_hz;
-  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
-  facts.samples = recording.stats.samples;
-  facts.lost = losses(recording.stats);
-  facts.throttled = recording.withheld;
-  facts.truncated = recording.truncated;
-  facts.command_status = command_status;
-  facts.overhead = own_overhead(recording.bpf_map_bytes);
+  facts.start_time = unix_seconds(run.times.start);
+  facts.end_time = unix_seconds(run.times.end);
+  facts.engine_reason = run.engine_reason;
+  facts.frequency = run.frequency_hz;
+  facts.command_status = run.command_status;
+  add_own_overhead(facts.overhead);
   return facts;
 }
 

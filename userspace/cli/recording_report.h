@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "userspace/cli/output_path.h"
 #include "userspace/output/recording_facts.h"
-#include "userspace/recorder.h"
+#include "userspace/profile/profile.h"
 
 namespace waggle {
 
@@ -20,8 +20,15 @@ struct RecordingTimes {
   std::chrono::system_clock::time_point end;
 };
 
-RecordingFacts make_facts(const Recording& recording, const RecordingTimes& times, int frequency_hz,
-                          std::optional<int> command_status);
+// What the run knows of a recording, on top of what its engine does.
+struct RunFacts {
+  std::string engine_reason;
+  RecordingTimes times;
+  int frequency_hz;
+  std::optional<int> command_status;
+};
+
+RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run);
 
 // Errc of the first file that could not be written; those before it are whole.  The paths written,
 // without stdout.

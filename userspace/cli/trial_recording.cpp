@@ -5,8 +5,10 @@
 #include <chrono>
 #include <string_view>
 
+#include "base/work_directory.h"
 #include "userspace/attach/sampling_event.h"
 #include "userspace/samplers/cpu_sampler.h"
+#include "userspace/tools/perf/events.h"
 
 namespace waggle {
 
@@ -46,6 +48,15 @@ Result<TrialRecording> run_trial_recording() {
                         .frequency_hz = frequency_hz,
                         .samples = stats.samples,
                         .lost = lost_samples(stats)};
+}
+
+Result<TrialRecording> run_fallback_trial(const std::string& perf) {
+  const WorkDirectory directory = TRY(WorkDirectory::make());
+  const PerfTrial trial = TRY(choose_perf_event(perf, directory.path(), kDuration));
+  return TrialRecording{.event = trial.name,
+                        .frequency_hz = kPerfTrialHz,
+                        .samples = trial.samples,
+                        .lost = trial.lost};
 }
 
 }  // namespace waggle

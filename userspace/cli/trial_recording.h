@@ -18,5 +18,7 @@ struct TrialRecording {
 
 // Keeps one CPU busy meanwhile, so that there is something to sample.
 Result<TrialRecording> run_trial_recording();
+// The same with perf.
+Result<TrialRecording> run_fallback_trial(const std::string& perf);
 
 }  // namespace waggle

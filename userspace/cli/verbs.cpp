@@ -40,7 +40,7 @@ std::string program_help() {
   std::string text =
       "Usage: waggle VERB [OPTION...]\n"
       "       waggle --help | --version [--verbose]\n\n"
-      "Samples stacks of the whole host, in the kernel.\n\n"
+      "Samples stacks of the whole host in the kernel, or with perf without BTF.\n\n"
       "Verbs:\n";
   for (const Verb& verb : kVerbs) {
     text += fmt::format("  {:<12}{}\n", verb.name, verb.does);

@@ -78,6 +78,30 @@ FoundMapping ProcessTable::find_mapping(const process_id& id, std::uint64_t time
           mapping->file,      mapping->mapped_ns(), image->from_ns};
 }
 
+FoundMapping ProcessTable::find_file_mapping(const process_id& id, std::uint64_t time_ns,
+                                             std::string_view path, std::uint64_t file_offset) {
+  Process* process = nullptr;
+  const Image* image = find_image(process, id, time_ns);
+  if (image == nullptr) {
+    return {};
+  }
+  FoundMapping answer;
+  answer.state = LookupState::unknown_mapping;
+  const bool is_in_doubt = is_doubtful(*process) && time_ns > process->verified_ns;
+  if (image->history == nullptr || process->is_kernel_thread || is_in_doubt) {
+    return answer;
+  }
+  for (const CodeMapping& mapping : image->history->current()) {
+    const bool is_inside = file_offset >= mapping.file_offset &&
+                           file_offset - mapping.file_offset < mapping.end - mapping.start;
+    if (is_inside && mapping.from_ns <= time_ns && mapping.file->path == path) {
+      return {LookupState::found, mapping.start,       mapping.end,   mapping.file_offset,
+              mapping.file,       mapping.mapped_ns(), image->from_ns};
+    }
+  }
+  return answer;
+}
+
 std::optional<std::string_view> ProcessTable::find_exec_name(const process_id& id,
                                                              std::uint64_t time_ns) {
   Process* process = find_process(id, time_ns);
@@ -110,6 +134,22 @@ std::optional<InstanceView> ProcessTable::load_live(const process_id& id, std::u
     (void)load(*process);  // counted; find_live() has no answer then
   }
   return find_live(id, time_ns);
+}
+
+std::optional<process_id> ProcessTable::find_instance(std::uint32_t pid, std::uint64_t time_ns) {
+  for (Process* process = newest(pid); process != nullptr; process = process->older.get()) {
+    process_id id{.tgid = pid, .exec_id = 0, .start_boottime_ns = process->start.earliest_ns};
+    if (!process->may_be(id, time_ns)) {
+      continue;
+    }
+    std::size_t index = process->images.size() - 1;
+    while (index > 0 && process->images[index].from_ns > time_ns) {
+      --index;
+    }
+    id.exec_id = process->first_exec_id.value_or(0) + static_cast<std::uint32_t>(index);
+    return id;
+  }
+  return std::nullopt;
 }
 
 bool ProcessTable::is_gone(const process_id& id) const {

@@ -110,6 +110,10 @@ class ProcessTable {
   void advance();
 
   FoundMapping find_mapping(const process_id& id, std::uint64_t time_ns, std::uint64_t address);
+  // The same where the file and an offset in it are known instead of the address; path: as the
+  // process sees it.
+  FoundMapping find_file_mapping(const process_id& id, std::uint64_t time_ns, std::string_view path,
+                                 std::uint64_t file_offset);
   // Valid until the next call that is not const.
   std::optional<std::string_view> find_exec_name(const process_id& id, std::uint64_t time_ns);
   // Nothing when the instance is unknown, gone or a kernel thread.
@@ -118,6 +122,8 @@ class ProcessTable {
   // The same, but reads /proc now if the mappings are not known; for the start, when the processes
   // that matter most are asked for first: no limit counts.
   std::optional<InstanceView> load_live(const process_id& id, std::uint64_t time_ns);
+  // The instance of a sample of which only pid and time are known, for the calls above.
+  std::optional<process_id> find_instance(std::uint32_t pid, std::uint64_t time_ns);
   // Whether it has ended, as far as is known.  Asks nobody.
   [[nodiscard]] bool is_gone(const process_id& id) const;
 

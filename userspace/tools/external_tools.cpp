@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/check.h"
 #include "base/subprocess.h"
 #include "base/text.h"
 
@@ -96,6 +97,25 @@ std::optional<std::string> find_tool(const ExternalTool& tool,
     }
   }
   return std::nullopt;
+}
+
+Result<std::string> locate_tool(std::string_view name, const std::string& given) {
+  const auto tool = std::ranges::find(kTools, name, &ExternalTool::name);
+  CHECK(tool != kTools.end());
+  if (!given.empty()) {
+    std::error_code failed;
+    std::string path = std::filesystem::absolute(given, failed).string();
+    if (failed || !is_usable(path, tool->is_library)) {
+      return fail(Errc::not_found, fmt::format("{} is no {} that we may {}", given,
+                                               tool->is_library ? "library" : "program",
+                                               tool->is_library ? "read" : "run"));
+    }
+    return path;
+  }
+  if (auto path = find_tool(*tool, tool_directories())) {
+    return *std::move(path);
+  }
+  return fail(Errc::not_found, fmt::format("{} is not found: {}", name, tool->install));
 }
 
 Result<std::string> read_tool_version(const std::string& path) {

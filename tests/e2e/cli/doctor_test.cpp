@@ -46,8 +46,8 @@ TEST_F(Doctor, says_that_root_can_record_and_has_tried_it) {
   }
   for (const auto* item :
        {"kernel", "BTF", "BPF", "CAP_BPF", "CAP_PERFMON", "perf_event_paranoid", "kptr_restrict",
-        "lockdown", "RLIMIT_MEMLOCK", "cgroups", "perf", "py-spy", "async-profiler", "jattach",
-        "rbspy", "phpspy", "dotnet-trace", "perf_event_max_sample_rate"}) {
+        "lockdown", "engine", "RLIMIT_MEMLOCK", "cgroups", "perf", "py-spy", "async-profiler",
+        "jattach", "rbspy", "phpspy", "dotnet-trace", "perf_event_max_sample_rate"}) {
     EXPECT_NE(line_of(run.out, item), "") << item << "\n" << run.out;
   }
   const std::string trial = line_of(run.out, "trial recording");
@@ -77,6 +77,31 @@ TEST_F(Doctor, says_what_nobody_lacks) {
   EXPECT_THAT(line_of(run.out, "CAP_BPF"), testing::StartsWith("missing "));
   EXPECT_THAT(line_of(run.out, "CAP_PERFMON"), testing::StartsWith("missing "));
   EXPECT_THAT(line_of(run.out, "BPF"), HasSubstr("Operation not permitted"));
+  EXPECT_THAT(run.out, HasSubstr("waggle record cannot run here."));
+}
+
+TEST_F(Doctor, says_that_perf_records_where_there_is_no_btf) {
+  const Words hidden = {"/usr/bin/unshare",
+                        "--mount",
+                        "/bin/sh",
+                        "-c",
+                        "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" doctor",
+                        WAGGLE};
+  const WaggleRun run = run_words(hidden);
+  EXPECT_EQ(run.status, 0) << run.out << run.err;
+  EXPECT_THAT(line_of(run.out, "BTF"), testing::StartsWith("missing "));
+  EXPECT_THAT(line_of(run.out, "engine"), testing::StartsWith("limited "));
+  EXPECT_THAT(line_of(run.out, "engine"), HasSubstr("fallback, perf: BTF is missing"));
+  EXPECT_THAT(line_of(run.out, "trial recording"), testing::StartsWith("ok "));
+}
+
+TEST_F(Doctor, says_that_nothing_records_without_btf_and_perf) {
+  const std::string script =
+      "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" doctor --perf-path /nonexistent/perf";
+  const Words hidden = {"/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, WAGGLE};
+  const WaggleRun run = run_words(hidden);
+  EXPECT_EQ(run.status, 3) << run.out << run.err;
+  EXPECT_THAT(line_of(run.out, "engine"), testing::StartsWith("missing "));
   EXPECT_THAT(run.out, HasSubstr("waggle record cannot run here."));
 }
 

@@ -26,12 +26,12 @@ CheckItem item_named(const std::vector<CheckItem>& items, const std::string& nam
   return found == items.end() ? CheckItem{} : *found;
 }
 
-TEST(JudgeCapabilities, need_bpf_and_perfmon) {
+TEST(JudgeCapabilities, need_perfmon_and_miss_bpf) {
   const auto items = judge_capabilities(holder_of({CAP_SYSLOG}), false);
   for (const auto* name : {"CAP_BPF", "CAP_PERFMON"}) {
     const CheckItem item = item_named(items, name);
     EXPECT_EQ(item.status, CheckStatus::missing);
-    EXPECT_TRUE(item.is_needed);
+    EXPECT_EQ(item.is_needed, item.item == "CAP_PERFMON") << "perf records without BPF";
     EXPECT_THAT(item.remedy, HasSubstr(name));
   }
   EXPECT_EQ(item_named(items, "CAP_SYSLOG").status, CheckStatus::ok);
@@ -55,12 +55,29 @@ TEST(JudgeCapabilities, want_sys_resource_only_where_maps_are_limited) {
             CheckStatus::ok);
 }
 
-TEST(JudgeLockdown, refuses_confidentiality_alone) {
+TEST(JudgeLockdown, minds_confidentiality_alone) {
   EXPECT_EQ(judge_lockdown(std::nullopt).status, CheckStatus::ok);
   EXPECT_EQ(judge_lockdown(Lockdown::integrity).status, CheckStatus::ok);
   const CheckItem item = judge_lockdown(Lockdown::confidentiality);
   EXPECT_EQ(item.status, CheckStatus::missing);
-  EXPECT_TRUE(item.is_needed);
+  EXPECT_FALSE(item.is_needed);
+}
+
+TEST(JudgeEngine, can_record_with_bpf_or_with_perf) {
+  const Error error{Errc::not_found, "it is missing"};
+  const EngineChoice ebpf{.is_fallback = false, .reason = "BTF and BPF are usable"};
+  const EngineChoice fallback{.is_fallback = true, .reason = "BTF is missing"};
+  const Result<std::string> perf = "/usr/bin/perf";
+  const Result<std::string> no_perf = std::unexpected(error);
+  EXPECT_EQ(judge_engine(ebpf, no_perf).status, CheckStatus::ok);
+  EXPECT_EQ(judge_engine(fallback, perf).status, CheckStatus::limited);
+  EXPECT_THAT(judge_engine(fallback, perf).detail, HasSubstr("BTF is missing"));
+  for (const CheckItem& item :
+       {judge_engine(fallback, no_perf), judge_engine(std::unexpected(error), perf)}) {
+    EXPECT_EQ(item.status, CheckStatus::missing);
+    EXPECT_TRUE(item.is_needed);
+    EXPECT_THAT(item.detail + item.lost, HasSubstr("it is missing"));
+  }
 }
 
 TEST(JudgeMemlock, minds_only_a_limit_that_counts) {
@@ -114,9 +131,10 @@ TEST(CheckTrial, judges_what_the_recording_gave) {
 
 TEST(HostChecks, give_each_item_once_and_a_remedy_for_each_problem) {
   std::vector<CheckItem> items;
-  for (auto* check : {check_kernel, check_privileges, check_limits, check_tools}) {
+  for (auto* check : {check_kernel, check_privileges, check_limits}) {
     std::ranges::move(check(), std::back_inserter(items));
   }
+  std::ranges::move(check_tools(""), std::back_inserter(items));
   std::vector<std::string> names;
   for (const CheckItem& item : items) {
     names.push_back(item.item);

@@ -33,6 +33,9 @@ TEST(RecordOptions, profile_the_whole_host_for_ten_seconds_by_default) {
   EXPECT_FALSE(options.with_children);
   EXPECT_THAT(options.outputs, ElementsAre(OutputTarget{"", OutputFormat::html}));
   EXPECT_EQ(options.engine, Engine::automatic);
+  EXPECT_EQ(options.perf_path, "");
+  EXPECT_EQ(options.perf_mode, PerfMode::fp);
+  EXPECT_EQ(options.perf_dwarf_stack_bytes, 8192);
   EXPECT_EQ(options.pin_dir, "");
   EXPECT_EQ(options.ring_size_kib, 0U);
   EXPECT_FALSE(options.has_thread_frames);
@@ -151,6 +154,23 @@ TEST(RecordOptions, take_rings_of_a_power_of_two_pages) {
             "--ring-size: \"2097152\" is out of range (4 to 1,048,576)");
 }
 
+TEST(RecordOptions, know_how_perf_is_to_run) {
+  const RecordOptions options = options_of(
+      {"--perf-path", "/opt/perf", "--perf-mode", "dwarf", "--perf-dwarf-stack-size", "16384"});
+  EXPECT_EQ(options.perf_path, "/opt/perf");
+  EXPECT_EQ(options.perf_mode, PerfMode::dwarf);
+  EXPECT_EQ(options.perf_dwarf_stack_bytes, 16384);
+  EXPECT_EQ(error_of({"--perf-mode", "lbr"}), "--perf-mode: \"lbr\" is none of fp, dwarf");
+  EXPECT_EQ(error_of({"--perf-mode", "smart"}), "--perf-mode: smart is not built yet");
+  EXPECT_EQ(error_of({"--perf-mode", "dwarf", "-F", "101"}),
+            "--perf-mode: dwarf takes 100 Hz at most (see -F)");
+  EXPECT_EQ(error_of({"--perf-dwarf-stack-size", "65536"}),
+            "--perf-dwarf-stack-size: \"65536\" is out of range (8 to 65,528)");
+  EXPECT_EQ(error_of({"--perf-dwarf-stack-size", "12"}),
+            "--perf-dwarf-stack-size: \"12\" is no multiple of 8");
+  EXPECT_EQ(error_of({"--perf-path", ""}), "--perf-path: \"\" is no file");
+}
+
 TEST(RecordOptions, know_the_engines) {
   EXPECT_EQ(options_of({"--engine", "auto"}).engine, Engine::automatic);
   EXPECT_EQ(options_of({"--engine", "fallback"}).engine, Engine::fallback);
@@ -207,7 +227,7 @@ TEST(RecordOptions, refuse_outputs_that_make_no_sense) {
 TEST(RecordOptions, name_options_that_are_not_built_and_those_unknown) {
   EXPECT_EQ(error_of({"--output-dir", "/tmp"}), "--output-dir: not built yet");
   EXPECT_EQ(error_of({"-u"}), "-u: not built yet");
-  EXPECT_EQ(error_of({"--perf-mode=fp"}), "--perf-mode: not built yet");
+  EXPECT_EQ(error_of({"--perf-events=cycles"}), "--perf-events: not built yet");
   EXPECT_EQ(error_of({"--cgroup", "a"}),
             "unknown option \"--cgroup\" (see 'waggle record --help')");
 }

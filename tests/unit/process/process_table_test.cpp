@@ -207,6 +207,62 @@ TEST_F(ProcessTableTest, a_pid_reused_within_milliseconds_keeps_both_apart) {
   EXPECT_EQ(find(second, 100 * kSecond + 30 * kMs, 0x1000), "/second+0");
 }
 
+TEST_F(ProcessTableTest, a_pid_and_a_time_find_the_instance) {
+  put_shell();
+  EXPECT_EQ(table().find_instance(200, 100 * kSecond), std::nullopt);
+  fork(100, 200);
+  at(101 * kSecond);
+  exec(200, "first");
+  map(200, 0x1000, 0x1000, "/bin/first");
+  at(102 * kSecond);
+  exec(200, "second");
+  map(200, 0x1000, 0x1000, "/bin/second");
+  at(103 * kSecond);
+  exit(200);
+  at(104 * kSecond);
+  fork(100, 200);
+  at(105 * kSecond);
+  exec(200, "third");
+  const auto name_at = [this](std::uint64_t time_ns) {
+    const auto found = table().find_instance(200, time_ns);
+    return found ? name(*found, time_ns) : "none";
+  };
+  EXPECT_EQ(name_at(100 * kSecond + kMs), "sh");
+  EXPECT_EQ(name_at(101 * kSecond + kMs), "first");
+  EXPECT_EQ(name_at(102 * kSecond + kMs), "second");
+  EXPECT_EQ(name_at(104 * kSecond + kMs), "sh");
+  EXPECT_EQ(name_at(105 * kSecond + kMs), "third");
+  EXPECT_EQ(name_at(101 * kSecond + 2 * kMs), "first") << "also after later ones were asked for";
+  const auto second = table().find_instance(200, 102 * kSecond + kMs);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(find(*second, 102 * kSecond + kMs, 0x1800), "/bin/second+800");
+  const auto shell = table().find_instance(100, 105 * kSecond);
+  ASSERT_TRUE(shell);
+  EXPECT_EQ(find(*shell, 105 * kSecond, 0x400010), "/bin/sh+10");
+}
+
+TEST_F(ProcessTableTest, a_file_and_an_offset_find_the_mapping) {
+  put_shell();
+  fork(100, 200);
+  at(101 * kSecond);
+  exec(200, "ls");
+  map(200, 0x1000, 0x1000, "/bin/ls");
+  map(200, 0x7000, 0x2000, "/lib/c.so");
+  at(102 * kSecond);
+  exit(200);
+  const process_id ls = id(200, 100 * kSecond, 4);
+  const auto start_of = [&](std::string_view path, std::uint64_t offset) {
+    const FoundMapping found = table().find_file_mapping(ls, 101 * kSecond + kMs, path, offset);
+    return found.state == LookupState::found ? found.start : 0;
+  };
+  EXPECT_EQ(start_of("/bin/ls", 0x800), 0x1000U);
+  EXPECT_EQ(start_of("/lib/c.so", 0x1fff), 0x7000U);
+  EXPECT_EQ(start_of("/lib/c.so", 0x2000), 0U);
+  EXPECT_EQ(start_of("/bin/sh", 0x10), 0U) << "the image before had that";
+  EXPECT_EQ(table().find_file_mapping({999, 0, 0}, 101 * kSecond, "/bin/ls", 0).state,
+            LookupState::unknown_process);
+}
+
 TEST_F(ProcessTableTest, a_process_lives_until_its_last_thread_is_gone) {
   put_shell();
   fork(100, 200);

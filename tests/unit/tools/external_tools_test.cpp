@@ -88,6 +88,30 @@ TEST(FindTool, takes_the_first_usable_file) {
   EXPECT_EQ(find_tool(tool, directories), directories[2] + "/tool");
 }
 
+TEST(LocateTool, believes_a_person_and_nobody_else) {
+  const TempDir dir;
+  const std::string path = write_script(dir.path() + "/my-perf", "");
+  EXPECT_EQ(locate_tool("perf", path), path);
+  std::ofstream(dir.path() + "/plain") << "not executable";
+  for (const std::string& bad : {dir.path(), dir.path() + "/plain", dir.path() + "/none"}) {
+    const auto located = locate_tool("perf", bad);
+    ASSERT_FALSE(located) << *located;
+    EXPECT_THAT(located.error().what, StartsWith(bad + " is no program"));
+  }
+}
+
+TEST(LocateTool, makes_a_relative_path_absolute) {
+  const TempDir dir;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  write_script("my-perf", "");
+  const auto located = locate_tool("perf", "./my-perf");
+  std::filesystem::current_path(before);
+  ASSERT_TRUE(located) << located.error().what;
+  EXPECT_THAT(*located, StartsWith("/"));
+  EXPECT_TRUE(std::filesystem::equivalent(*located, dir.path() + "/my-perf"));
+}
+
 TEST(ToolDirectories, start_beside_us_and_hold_no_relative_path) {
   const char* const path = ::getenv("PATH");
   ASSERT_TRUE(path != nullptr);

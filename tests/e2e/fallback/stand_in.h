@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// A perf that misbehaves: a shell script that runs the real one, but for what a test says.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "tests/process_facts.h"
+#include "tests/temp_dir.h"
+
+namespace waggle {
+
+class StandIn {
+ public:
+  // Lines of shell: instead of `perf record` and `perf script`.  $N counts the calls of that kind:
+  // the first is the trial.  "$PERF" "$@" is the real one.
+  struct Behaviour {
+    std::string version = "exec $PERF \"$@\"";
+    std::string record = "exec $PERF \"$@\"";
+    std::string script = "exec $PERF \"$@\"";
+  };
+
+  explicit StandIn(const Behaviour& behaviour) {
+    std::ofstream(path()) << "#!/bin/sh\nPERF=/usr/bin/perf\nDIR=" << dir_.path()
+                          << "\necho $$ >>$DIR/pids\n"
+                          << "echo x >>$DIR/$1; N=$(wc -l <$DIR/$1)\ncase $1 in\n--version)\n"
+                          << behaviour.version << "\n;;\nrecord)\n"
+                          << behaviour.record << "\n;;\nscript)\n"
+                          << behaviour.script << "\n;;\nesac\n";
+    std::filesystem::permissions(path(), std::filesystem::perms::owner_all);
+  }
+
+  [[nodiscard]] std::string path() const { return dir_.path() + "/perf"; }
+  // Since the last `perf record` began.
+  [[nodiscard]] std::chrono::duration<double> since_record() const {
+    std::error_code none;  // it never did
+    const auto began = std::filesystem::last_write_time(dir_.path() + "/record", none);
+    return none ? std::chrono::duration<double>(0)
+                : std::filesystem::file_time_type::clock::now() - began;
+  }
+  // A script can write the pids of what it starts to $DIR/pids too.
+  void expect_nothing_runs() const {
+    const std::string pids = read_file(dir_.path() + "/pids", 65536).value_or("");
+    int count = 0;
+    for (const std::string_view line : split(pids, '\n')) {
+      if (const auto pid = parse_number<pid_t>(line)) {
+        ++count;
+        for (int i = 0; i < 100 && is_running(*pid); ++i) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));  // an orphan's new parent
+        }
+        EXPECT_FALSE(is_running(*pid)) << *pid;
+      }
+    }
+    EXPECT_GT(count, 0);
+  }
+
+ private:
+  TempDir dir_;
+};
+
+}  // namespace waggle

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine of hosts with BTF and BPF.
+#include <fmt/core.h>
+
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "bpf/abi/select.h"
+#include "userspace/cli/record_engine.h"
+#include "userspace/recorder.h"
+
+namespace waggle {
+
+namespace {
+
+// The counters of kind "lost" that are not zero.
+std::vector<std::pair<std::string, std::uint64_t>> losses(const cpu_stats& stats) {
+  std::vector<std::pair<std::string, std::uint64_t>> lost;
+  const auto add = [&](std::string_view kind, const char* name, std::uint64_t value) {
+    if (kind == "lost" && value != 0) {
+      lost.emplace_back(name, value);
+    }
+  };
+#define X(kind, name, text) add(#kind, #name, stats.name);
+  WAGGLE_STATS(X)
+#undef X
+  return lost;
+}
+
+void log_counters(const Recording& recording) {
+  const auto& mappings = recording.mappings;
+  LOG_DEBUG("mappings: processes fed {} times, {} refused, {} with more than {} mappings",
+            mappings.fed, mappings.refused, mappings.cut, MappingFeeder::kMaxRows);
+  const auto& tables = recording.tables;
+  LOG_DEBUG(
+      "unwind tables: {} compiled ({} of them again), {} files without, {} refused, {} times no "
+      "room, {} evicted, {} malformed functions, {} rows without a rule",
+      tables.compiled, tables.again, tables.without, tables.refused, tables.no_room, tables.evicted,
+      tables.malformed, tables.no_rule);
+}
+
+std::vector<std::string> warnings_of(const Recording& recording) {
+  std::vector<std::string> warnings;
+  if (recording.kernel_names_problem) {
+    warnings.push_back(
+        fmt::format("kernel functions have no names: {}", recording.kernel_names_problem->what));
+  }
+  if (recording.stats.children_not_followed != 0) {
+    warnings.push_back(fmt::format("{} children were not followed: more than {} processes at once",
+                                   recording.stats.children_not_followed,
+                                   std::uint32_t{SEL_MAX_PIDS}));
+  }
+  return warnings;
+}
+
+class EbpfEngine final : public RecordEngine {
+ public:
+  EbpfEngine(std::unique_ptr<Recorder> recorder, bool has_pids)
+      : recorder_(std::move(recorder)), has_pids_(has_pids) {}
+
+  Result<> select_pid(pid_t pid) override { return recorder_->select_pid(pid); }
+  Result<> start() override { return recorder_->start(); }
+  [[nodiscard]] std::vector<int> fds() const override { return recorder_->fds(); }
+  Result<> on_readable() override { return recorder_->on_readable(); }
+  [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
+    return recorder_->tick_interval();
+  }
+  Result<> tick() override { return recorder_->tick(); }
+  Result<> housekeep() override { return recorder_->housekeep(); }
+  [[nodiscard]] std::uint64_t sample_count() const override {
+    const Result<cpu_stats> stats = recorder_->stats();
+    return stats ? stats->samples : 0;
+  }
+  [[nodiscard]] bool is_over() const override {
+    return has_pids_ && recorder_->selected_count() == 0;
+  }
+  std::vector<std::string> take_problems() override;
+  Result<> stop() override { return recorder_->stop(); }
+  Result<EngineResult> finish() override;
+
+ private:
+  std::unique_ptr<Recorder> recorder_;
+  bool has_pids_;
+};
+
+std::vector<std::string> EbpfEngine::take_problems() {
+  std::vector<std::string> problems;
+  for (const auto& [file, reason] : recorder_->take_table_problems()) {
+    problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
+  }
+  for (const auto& [subject, reason] : recorder_->take_python_problems()) {
+    problems.push_back(fmt::format("{}: {}, continuing with native frames there", subject, reason));
+  }
+  return problems;
+}
+
+Result<EngineResult> EbpfEngine::finish() {
+  Recording recording = TRY(recorder_->finish());
+  log_counters(recording);
+  RecordingFacts facts;
+  facts.engine = "ebpf";
+  facts.event = recording.event.name;
+  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
+  facts.samples = recording.stats.samples;
+  facts.lost = losses(recording.stats);
+  facts.throttled = recording.withheld;
+  facts.truncated = recording.truncated;
+  facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
+  std::vector<std::string> warnings = warnings_of(recording);
+  return EngineResult{.profile = std::move(recording.profile),
+                      .facts = std::move(facts),
+                      .warnings = std::move(warnings)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
+                                                       int frequency_hz) {
+  const bool is_filtered = !options.pids.empty() || !options.command.empty();
+  std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
+      {.frequency = frequency_hz,
+       .is_pid_filtered = is_filtered,
+       .follows_children = options.with_children || !options.command.empty(),
+       .counts_threads = options.has_thread_frames,
+       .has_python_lines = options.has_python_lines,
+       .keeps_python_loops = options.has_python_eval_frames,
+       .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
+      {.prepares_running = options.command.empty()},
+      {.is_walked = options.has_python, .max_processes = options.max_python_processes}));
+  if (!options.pin_dir.empty()) {
+    if (const Result<> pinned = recorder->pin(options.pin_dir); !pinned) {
+      LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
+    }
+  }
+  return std::make_unique<EbpfEngine>(std::move(recorder), !options.pids.empty());
+}
+
+}  // namespace waggle

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What takes the samples of one `waggle record`, whichever way the host allows.  Not for choosing
+// it: engine_choice.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "userspace/cli/engine_choice.h"
+#include "userspace/cli/record_options.h"
+#include "userspace/output/recording_facts.h"
+#include "userspace/profile/profile.h"
+
+namespace waggle {
+
+struct EngineResult {
+  Profile profile;
+  RecordingFacts facts;               // what the engine knows of them
+  std::vector<std::string> warnings;  // of the whole recording, one line each
+};
+
+// One thread.  Destruction at any point gives everything back.
+class RecordEngine {
+ public:
+  RecordEngine() = default;
+  RecordEngine(const RecordEngine&) = delete;
+  RecordEngine& operator=(const RecordEngine&) = delete;
+  virtual ~RecordEngine() = default;
+
+  virtual Result<> select_pid(pid_t pid) = 0;
+  // Samples are taken once it returns.
+  virtual Result<> start() = 0;
+
+  // Readable when on_readable() has work to do.
+  [[nodiscard]] virtual std::vector<int> fds() const = 0;
+  virtual Result<> on_readable() = 0;
+  [[nodiscard]] virtual std::chrono::milliseconds tick_interval() const = 0;
+  virtual Result<> tick() = 0;
+  // About once a second.
+  virtual Result<> housekeep() = 0;
+
+  [[nodiscard]] virtual std::uint64_t sample_count() const = 0;
+  // Nothing is left to be sampled.
+  [[nodiscard]] virtual bool is_over() const = 0;
+  // What went wrong since the last call, one line each.
+  virtual std::vector<std::string> take_problems() = 0;
+
+  // Ends sampling.
+  virtual Result<> stop() = 0;
+  // Waits for names and data, after stop().
+  virtual Result<EngineResult> finish() = 0;
+};
+
+// frequency_hz: as the kernel allows it.
+Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
+                                                       int frequency_hz);
+Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
+                                                           int frequency_hz);
+
+}  // namespace waggle
