@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "bpf/abi/python.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/runtimes/python/python_names.h"
 
-#include <cstddef>
 #include <string_view>
 
 #include "base/text.h"
