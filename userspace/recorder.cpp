@@ -231,8 +231,8 @@ Locator::Function Recorder::make_function(PythonNames names) const {
   }
   auto table = read_python_line_table(ProcessMemory(static_cast<pid_t>(names.process.tgid)),
                                       *layout, names.code);
-  if (!table.empty()) {
-    function.text_at = [text, names = std::move(names), table = std::move(table),
+  if (table) {
+    function.text_at = [text, names = std::move(names), table = *std::move(table),
                         version = layout->version](std::uint64_t position) {
       const auto line =
           find_python_line(table, version, names.first_line, static_cast<std::int64_t>(position));

@@ -144,7 +144,21 @@ void expect_each_now_and_then(const Target& target, const std::vector<Functions>
   }
 }
 
+// From the line that says "ready" to where the program stays: in 2.7 a thread can wait long for the
+// others to let it go on.
+void wait_for_all(const Target& target, const std::vector<Functions>& expected) {
+  constexpr int kMostLooks = 5000;
+  for (int look = 0; look < kMostLooks; ++look) {
+    const auto stacks = target.look();
+    if (stacks && std::ranges::is_permutation(*stacks, expected)) {
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void expect_all_each_time(const Target& target, const std::vector<Functions>& expected) {
+  wait_for_all(target, expected);
   for (int look = 0; look < kLooks; ++look) {
     const auto stacks = target.look();
     ASSERT_TRUE(stacks);

@@ -161,17 +161,17 @@ Result<std::string> read_text(py_memory& memory, const py_layout& layout, std::u
   return decode_python_text(data, *characters);
 }
 
-std::vector<std::byte> read_line_table(py_memory& memory, const py_layout& layout,
-                                       std::uint64_t code) {
+std::optional<std::vector<std::byte>> read_line_table(py_memory& memory, const py_layout& layout,
+                                                      std::uint64_t code) {
   __u64 table = 0;
   __u64 size = 0;
   if (py_read(&memory, code + layout.code_line_table, &table) != 0 || !py_is_address(table) ||
       py_read(&memory, table + layout.bytes_size, &size) != 0 || size > kMaxLineTableBytes) {
-    return {};
+    return std::nullopt;
   }
   std::vector<std::byte> bytes(size);
   if (!memory.process.read(table + layout.bytes_data, bytes)) {
-    return {};
+    return std::nullopt;
   }
   return bytes;
 }
@@ -181,11 +181,11 @@ std::optional<std::int32_t> read_line(py_memory& memory, const PythonTarget& tar
   if (call.position < 0) {
     return first_line;
   }
-  const std::vector<std::byte> table = read_line_table(memory, target.layout, call.code);
-  if (table.empty()) {
+  const auto table = read_line_table(memory, target.layout, call.code);
+  if (!table) {
     return std::nullopt;
   }
-  return find_python_line(table, target.layout.version, first_line, call.position);
+  return find_python_line(*table, target.layout.version, first_line, call.position);
 }
 
 Result<PythonFunction> read_function(py_memory& memory, const PythonTarget& target,
@@ -317,8 +317,9 @@ Result<PythonFunction> read_python_function(const ProcessMemory& memory, const P
   return read_function(step, target, call);
 }
 
-std::vector<std::byte> read_python_line_table(const ProcessMemory& memory, const py_layout& layout,
-                                              std::uint64_t code) {
+std::optional<std::vector<std::byte>> read_python_line_table(const ProcessMemory& memory,
+                                                             const py_layout& layout,
+                                                             std::uint64_t code) {
   py_memory step{.process = memory};
   return read_line_table(step, layout, code);
 }

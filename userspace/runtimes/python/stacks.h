@@ -58,9 +58,11 @@ Result<std::vector<PythonThread>> read_python_stacks(const ProcessMemory& memory
 Result<PythonFunction> read_python_function(const ProcessMemory& memory, const PythonTarget& target,
                                             const PythonCall& call);
 
-// Where each of its instructions is (find_python_line() of lines.h).  Empty: it cannot be read.
-std::vector<std::byte> read_python_line_table(const ProcessMemory& memory, const py_layout& layout,
-                                              std::uint64_t code);
+// Where each of its instructions is (find_python_line() of lines.h).  Of a function of one line it
+// is empty; nothing: it cannot be read.
+std::optional<std::vector<std::byte>> read_python_line_table(const ProcessMemory& memory,
+                                                             const py_layout& layout,
+                                                             std::uint64_t code);
 
 // Whether `target` is right for the process.
 enum class PythonProof : std::uint8_t {
