@@ -3,6 +3,9 @@
 // the system, of pyenv, and of a Debian sid that tests/e2e/python/fetch_sid.py keeps.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -96,5 +99,12 @@ class Script {
   std::string folder_;
   std::string path_;
 };
+
+// Of a test that takes a version: "3_11".
+inline std::string version_name(const testing::TestParamInfo<const char*>& parameter) {
+  std::string name = parameter.param;
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
 
 }  // namespace waggle

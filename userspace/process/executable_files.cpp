@@ -163,6 +163,19 @@ Result<std::string> find_area(const FileMapping& mapping, bool is_overlay) {
 
 }  // namespace
 
+Result<UniqueFd> open_mapped_file(pid_t pid, std::uint64_t start, std::uint64_t end) {
+  const std::string place = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, start, end);
+  const UniqueFd handle = TRY(open_file(place, O_PATH));
+  struct stat status{};
+  if (::fstat(handle.get(), &status) != 0) {
+    return fail_errno(place, errno);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::unsupported, place + ": not a regular file");
+  }
+  return open_file(fmt::format("/proc/self/fd/{}", handle.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
 Result<UniqueFd> open_again(const FilePlace& place, const FileIdentity& identity) {
   if (auto mapped = open_regular(place.area, identity)) {
     return mapped;

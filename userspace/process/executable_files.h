@@ -48,6 +48,10 @@ struct FilePlace {
   std::string path;  // as the process sees it
 };
 
+// The file behind a mapping, also when it is deleted, replaced or in another root.  Nothing but a
+// regular file is opened: a device can have effects, a pipe blocks.
+Result<UniqueFd> open_mapped_file(pid_t pid, std::uint64_t start, std::uint64_t end);
+
 // Nothing but a regular file with that content is opened.
 Result<UniqueFd> open_again(const FilePlace& place, const FileIdentity& identity);
 

@@ -141,12 +141,7 @@ TEST_P(PySpy, tells_the_same_top_ten_functions) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, PySpy, testing::Values("3.8", "3.11", "3.12"),
-                         [](const auto& parameter) {
-                           std::string name = parameter.param;
-                           std::ranges::replace(name, '.', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Version, PySpy, testing::Values("3.8", "3.11", "3.12"), version_name);
 
 }  // namespace
 }  // namespace waggle

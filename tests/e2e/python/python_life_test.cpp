@@ -159,12 +159,6 @@ std::string to_text(const Share& share) {
   return fmt::format("{} samples, {} native, {} wrong", share.all(), share.native, share.wrong);
 }
 
-std::string version_name(const testing::TestParamInfo<const char*>& parameter) {
-  std::string name = parameter.param;
-  std::ranges::replace(name, '.', '_');
-  return name;
-}
-
 class PythonLife : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {

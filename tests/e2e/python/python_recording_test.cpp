@@ -231,11 +231,7 @@ INSTANTIATE_TEST_SUITE_P(Version, PythonRecording,
                          ::testing::Values("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11",
                                            "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t",
                                            "3.15t"),
-                         [](const auto& parameter) {
-                           std::string name = parameter.param;
-                           std::ranges::replace(name, '.', '_');
-                           return name;
-                         });
+                         version_name);
 
 }  // namespace
 }  // namespace waggle

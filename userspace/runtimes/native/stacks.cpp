@@ -3,22 +3,20 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <map>
 #include <optional>
 #include <span>
 #include <tuple>
 #include <utility>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "bpf/lib/unwind_step.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/module.h"
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/vdso.h"
+#include "userspace/process/executable_files.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/process_memory.h"
 
@@ -67,20 +65,6 @@ std::string name_in(std::string_view path) {
     return std::string(kAnonymous);
   }
   return printable(path.starts_with('/') ? path.substr(path.rfind('/') + 1) : path);
-}
-
-// Nothing but a regular file is opened: a device can have effects, a pipe blocks.
-Result<UniqueFd> open_mapped(pid_t pid, const MappedCode& code) {
-  const std::string place = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, code.start, code.end);
-  const UniqueFd handle = TRY(open_file(place, O_PATH));
-  struct stat status{};
-  if (::fstat(handle.get(), &status) != 0) {
-    return fail_errno(place, errno);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    return fail(Errc::unsupported, place + ": not a regular file");
-  }
-  return open_file(fmt::format("/proc/self/fd/{}", handle.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 void load_code(const ElfFile& file, UnwindRules& rules, LoadedFile& loaded) {
@@ -217,7 +201,7 @@ class NativeStacks::Code {
     if (is_new && mapped.is_vdso()) {
       load_vdso_file(rules_, entry->second);
     } else if (is_new) {
-      if (auto fd = open_mapped(memory_.pid(), mapped)) {
+      if (auto fd = open_mapped_file(memory_.pid(), mapped.start, mapped.end)) {
         load_file(*std::move(fd), rules_, entry->second);
       }
     }

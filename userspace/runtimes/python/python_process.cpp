@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/runtimes/python/python_process.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <set>
 #include <tuple>
 #include <utility>
 
-#include "base/file.h"
+#include "userspace/process/executable_files.h"
 #include "userspace/process/proc_fs.h"
 
 namespace waggle {
@@ -39,20 +36,6 @@ Result<std::vector<MappedCode>> read_code(pid_t pid) {
     }
   }));
   return mapped;
-}
-
-// Nothing but a regular file is opened: a device can have effects, a pipe blocks.
-Result<UniqueFd> open_mapped(pid_t pid, const MappedCode& code) {
-  const std::string place = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, code.start, code.end);
-  const UniqueFd handle = TRY(open_file(place, O_PATH));
-  struct stat status{};
-  if (::fstat(handle.get(), &status) != 0) {
-    return fail_errno(place, errno);
-  }
-  if (!S_ISREG(status.st_mode)) {
-    return fail(Errc::unsupported, place + ": not a regular file");
-  }
-  return open_file(fmt::format("/proc/self/fd/{}", handle.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 PythonFiles::Entry inspect(UniqueFd fd) {
@@ -115,7 +98,7 @@ Result<std::vector<FoundPython>> find_python(pid_t pid, PythonFiles& files) {
   std::vector<FoundPython> found;
   std::optional<Error> problem;
   for (const MappedCode& code : TRY(read_code(pid))) {
-    auto fd = open_mapped(pid, code);
+    auto fd = open_mapped_file(pid, code.start, code.end);
     if (!fd) {
       continue;
     }
