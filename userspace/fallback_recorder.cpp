@@ -22,7 +22,7 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr milliseconds kStartTime(5000);
+constexpr milliseconds kStartTime(8000);
 // With the moment that is given to a command, less than the ten seconds after its end in which a
 // session is over whatever its tools do.  On a host without a CPU to spare they need seconds.
 constexpr milliseconds kStopTime(3000);

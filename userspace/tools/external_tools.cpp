@@ -119,7 +119,7 @@ Result<std::string> locate_tool(std::string_view name, const std::string& given)
 }
 
 Result<std::string> read_tool_version(const std::string& path) {
-  constexpr ToolLimits kLimits = {.deadline = std::chrono::seconds(1), .output_bytes = 16384};
+  constexpr ToolLimits kLimits = {.deadline = std::chrono::seconds(8), .output_bytes = 16384};
   const ToolRun run = TRY(run_tool(std::vector<std::string>{path, "--version"}, kLimits));
   // Some know no --version, fail, and tell it all the same (jattach).
   if (run.end == ToolRun::End::exited && WIFEXITED(run.wait_status)) {

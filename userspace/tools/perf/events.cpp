@@ -24,7 +24,7 @@ namespace {
 constexpr std::array kCandidates = {std::string_view(""), std::string_view("cpu-clock"),
                                     std::string_view("task-clock")};
 // Of perf's start, stop and script each; a fifth of a second is usual.
-constexpr milliseconds kPatience(5000);
+constexpr milliseconds kPatience(8000);
 
 struct Trial {
   const std::string& perf;
