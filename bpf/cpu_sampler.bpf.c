@@ -252,7 +252,8 @@ static __always_inline bool is_selected(u32 tgid, struct cpu_stats *stats)
 		stats->skipped_self++;
 		return false;
 	}
-	if (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)) {
+	if ((cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)) ||
+	    !sel_is_current_selected()) {
 		stats->skipped_not_selected++;
 		return false;
 	}
@@ -328,7 +329,8 @@ int cpu_on_exec(struct bpf_raw_tracepoint_args *ctx)
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
 	(void)ctx;
-	if (!ring || (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)))
+	if (!ring || (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)) ||
+	    !sel_is_current_selected())
 		return 0;
 	kc_read_current(&task, tgid);
 	announced.process = task.process;

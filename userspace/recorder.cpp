@@ -20,6 +20,8 @@
 #include "userspace/runtimes/python/frame_text.h"
 #include "userspace/runtimes/python/lines.h"
 #include "userspace/runtimes/python/python_names.h"
+#include "userspace/select/match.h"
+#include "userspace/select/selection_maps.h"
 
 namespace waggle {
 
@@ -100,7 +102,8 @@ std::vector<process_id> Recorder::choose_running() {
   stream_.drain([this](const ProcessRecord& record) { on_record(record); });  // execs up to then
   const auto is_selected = [this](std::uint32_t tgid) {
     const auto pid = static_cast<pid_t>(tgid);
-    return pid != ::getpid() && sampler_.is_selected(pid);
+    return pid != ::getpid() && sampler_.is_selected(pid) &&
+           (selection_.is_everything() || match_process(tgid, selection_));
   };
   std::vector<process_id> chosen;
   for (const StartCandidate& candidate : order_for_start(threads_before_, *threads, is_selected)) {
@@ -154,6 +157,12 @@ void Recorder::prepare_running() {
     follower_.want(process, now_ns);
   }
   follower_.catch_up();
+}
+
+Result<> Recorder::select(Selection selection) {
+  selection_ = std::move(selection);
+  return SelectionMaps(sampler_.cgroups_fd(), sampler_.comms_fd(), sampler_.cgroup_state())
+      .set(selection_);
 }
 
 Result<> Recorder::start() {

@@ -25,6 +25,7 @@
 #include "userspace/runtimes/python/python_feeder.h"
 #include "userspace/runtimes/python/python_names.h"
 #include "userspace/samplers/cpu_sampler.h"
+#include "userspace/select/selection.h"
 
 namespace waggle {
 
@@ -63,6 +64,8 @@ class Recorder {
   // Maps and programs under readable names until destruction.
   Result<> pin(const std::string& directory) { return sampler_.pin(directory); }
   Result<> select_pid(pid_t pid) { return sampler_.select_pid(pid); }
+  // By cgroup and by name, before or while sampling.
+  Result<> select(Selection selection);
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
 
   Result<> start();
@@ -118,6 +121,7 @@ class Recorder {
   Resolver resolver_;
   CpuSampler sampler_;
   UnwindTables tables_;                 // in the sampler's maps
+  Selection selection_;                 // but for pids
   std::optional<PythonFeeder> python_;  // likewise; none: Python is not walked
   MappingFollower follower_;            // writes into the sampler's maps
   std::jthread room_;                   // until start(): a wait that costs no time there

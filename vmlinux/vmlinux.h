@@ -107,6 +107,48 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+/* One controller's side of a cgroup; `self` stands for the cgroup alone. */
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+/* Numbered as the kernel was configured: the flavour says that its numbers are relocated. */
+enum cgroup_subsys_id___any {
+	cpuset_cgrp_id,
+	cpu_cgrp_id,
+	cpuacct_cgrp_id,
+	io_cgrp_id,
+	memory_cgrp_id,
+	devices_cgrp_id,
+	freezer_cgrp_id,
+	net_cls_cgrp_id,
+	perf_event_cgrp_id,
+	net_prio_cgrp_id,
+	hugetlb_cgrp_id,
+	pids_cgrp_id,
+	rdma_cgrp_id,
+	misc_cgrp_id,
+};
+
+/* Where a task is, in each hierarchy. */
+struct css_set {
+	struct cgroup_subsys_state
+		*subsys[16];	 /* by enum cgroup_subsys_id; the size is no matter */
+	struct cgroup *dfl_cgrp; /* in v2 */
+};
+
 struct signal_struct {
 	atomic_t live;
 };
@@ -130,6 +172,7 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	__u64 self_exec_id;
+	struct css_set *cgroups;
 	struct sched_entity se;
 	struct thread_struct thread;
 };

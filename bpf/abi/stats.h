@@ -49,7 +49,8 @@
 	  "stacks whose Python frames could not be read to their end")                           \
 	X(note, python_names, "functions of Python whose names were sent to user space")         \
 	X(note, python_names_lost,                                                               \
-	  "Python frames without a name: it could not be read or sent at that moment")
+	  "Python frames without a name: it could not be read or sent at that moment")           \
+	X(note, cgroups_too_deep, "runs whose cgroup has more ancestors than are compared")
 
 /* One value per CPU; bpftool prints it with these names. */
 struct cpu_stats {

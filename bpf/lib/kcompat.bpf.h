@@ -12,6 +12,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/abi/process.h"
+#include "bpf/abi/select.h"
 #include "bpf/lib/arch.bpf.h"
 
 enum {
@@ -50,6 +51,74 @@ static __always_inline void kc_read_current(struct kc_task *out, u32 tgid)
 		out->process.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
 	}
 	bpf_probe_read_kernel(out->leader_comm, sizeof(out->leader_comm), leader->comm);
+}
+
+/*
+ * For what is read of many objects.  5.11 (commit 3ca1032ab7ab): a plain load, of 1 ns; a bad
+ * address reads as 0, as with bpf_probe_read_kernel() before.  clang cannot nest it.
+ */
+#define kc_load(object, field)                                                       \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) \
+		 ? (object)->field                                                   \
+		 : BPF_CORE_READ(object, field))
+
+static __always_inline struct task_struct *kc_current_task(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
+/* The index of a controller in css_set.subsys; less than 0: the kernel was built without it. */
+static __always_inline int kc_subsys_index(u32 hierarchy)
+{
+	switch (hierarchy) {
+#define X(name, v1_name)                                                                       \
+	case SEL_V1_##name:                                                                    \
+		return bpf_core_enum_value_exists(enum cgroup_subsys_id___any, name##_cgrp_id) \
+			       ? (int)bpf_core_enum_value(enum cgroup_subsys_id___any,         \
+							  name##_cgrp_id)                      \
+			       : -1;
+		SEL_CONTROLLERS(X)
+#undef X
+	default:
+		return -1;
+	}
+}
+
+/* Where a task is in a hierarchy (enum sel_hierarchy); 0: the kernel does not have it. */
+static __always_inline struct cgroup *kc_cgroup_of(struct task_struct *task, u32 hierarchy)
+{
+	struct css_set *set = kc_load(task, cgroups);
+	struct cgroup_subsys_state *css;
+	int index;
+
+	if (hierarchy == SEL_V2)
+		return kc_load(set, dfl_cgrp);
+	index = kc_subsys_index(hierarchy);
+	if (index < 0)
+		return 0;
+	css = kc_load(set, subsys[index]);
+	return kc_load(css, cgroup);
+}
+
+/* Of a cgroup that is none: 0, as of none that is. */
+static __always_inline u64 kc_cgroup_id(struct cgroup *cgroup)
+{
+	struct kernfs_node *node = kc_load(cgroup, kn);
+
+	return kc_load(node, id);
+}
+
+/*
+ * By way of the css: an array of the ancestors' ids became one of pointers in 6.1 (commit
+ * 7f203bc89eb6).
+ */
+static __always_inline struct cgroup *kc_cgroup_parent(struct cgroup *cgroup)
+{
+	struct cgroup_subsys_state *parent = kc_load(cgroup, self.parent);
+
+	return kc_load(parent, cgroup);
 }
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which processes are sampled, and how the selection follows forks.  Selection happens before any
- * stack is taken: a process that is not selected costs one lookup.
+ * stack is taken: a process that is not selected costs one lookup, or one for each level of its
+ * cgroup.  A filter that is off is dead code, which the verifier removes.
  */
 #ifndef WAGGLE_LIB_SELECT_BPF_H
 #define WAGGLE_LIB_SELECT_BPF_H
@@ -10,7 +11,16 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include "bpf/abi/process.h"
 #include "bpf/abi/select.h"
+#include "bpf/lib/kcompat.bpf.h"
+#include "bpf/lib/stats.bpf.h"
+
+const volatile __u32 sel_has_cgroups; /* only what sel_cgroups selects */
+const volatile __u32 sel_has_comms;   /* only processes whose name is in sel_comms */
+
+/* Written by user space, read at each sample. */
+volatile struct sel_cgroup_state sel_state;
 
 /*
  * tgid -> enum sel_flags.  User space (or bpftool) adds and removes, the kernel side adds children
@@ -24,9 +34,96 @@ struct {
 	__type(value, u32);
 } sel_pids SEC(".maps");
 
+/* cgroup -> enum sel_cgroup_flags.  Written by user space or bpftool; 1 entry when not in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SEL_MAX_CGROUPS);
+	__type(key, struct sel_cgroup);
+	__type(value, u32);
+} sel_cgroups SEC(".maps");
+
+struct sel_comm {
+	char name[PROCESS_COMM_BYTES]; /* filled up with zeros */
+};
+
+/* Name of a process' first thread -> 1.  Written by user space or bpftool; 1 entry when not in use.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SEL_MAX_COMMS);
+	__type(key, struct sel_comm);
+	__type(value, u32);
+} sel_comms SEC(".maps");
+
 static __always_inline bool sel_is_pid_selected(u32 tgid)
 {
 	return bpf_map_lookup_elem(&sel_pids, &tgid) != 0;
+}
+
+static __always_inline bool sel_is_comm_selected(struct task_struct *task)
+{
+	struct task_struct *leader = kc_load(task, group_leader);
+	struct sel_comm comm = {};
+
+	bpf_probe_read_kernel_str(comm.name, sizeof(comm.name), leader->comm);
+	return bpf_map_lookup_elem(&sel_comms, &comm) != 0;
+}
+
+/*
+ * What the entries of the current task's cgroup in one hierarchy and of its ancestors say, together
+ * with what holds without any.  A function of its own: the verifier looks at it once, and not for
+ * each hierarchy.
+ */
+__noinline u32 sel_flags_in(u32 hierarchy)
+{
+	struct cgroup *cgroup = kc_cgroup_of(kc_current_task(), hierarchy);
+	/* A start that the verifier does not know: 0 would be a state apart on each level. */
+	u32 found = sel_state.otherwise;
+	struct sel_cgroup key = {.hierarchy = hierarchy};
+	struct cpu_stats *stats;
+	u32 *flags;
+
+	if (!cgroup)
+		return found; /* this kernel lacks the controller */
+	for (u32 level = 0; level < SEL_MAX_CGROUP_LEVELS; level++) {
+		key.id = kc_cgroup_id(cgroup);
+		if (!key.id)
+			return found; /* above the root */
+		flags = bpf_map_lookup_elem(&sel_cgroups, &key);
+		if (flags)
+			found |= *flags;
+		if (found & SEL_CGROUP_EXCLUDED)
+			return found;
+		cgroup = kc_cgroup_parent(cgroup);
+	}
+	stats = stats_of_this_cpu();
+	if (stats && kc_cgroup_id(cgroup))
+		stats->cgroups_too_deep++;
+	return found;
+}
+
+static __always_inline bool sel_is_cgroup_selected(void)
+{
+	u32 hierarchies = sel_state.hierarchies;
+	u32 found = sel_state.otherwise;
+
+	for (u32 hierarchy = 0; hierarchy < SEL_HIERARCHY_COUNT; hierarchy++)
+		if (hierarchies >> hierarchy & 1)
+			found |= sel_flags_in(hierarchy);
+	return found & SEL_CGROUP_INCLUDED && !(found & SEL_CGROUP_EXCLUDED);
+}
+
+/* A function of its own: its many paths stay apart from those of its caller. */
+__noinline int sel_is_current_task_selected(void)
+{
+	return !(sel_has_comms && !sel_is_comm_selected(kc_current_task())) &&
+	       !(sel_has_cgroups && !sel_is_cgroup_selected());
+}
+
+/* Every filter that is on, but that of pids. */
+static __always_inline bool sel_is_current_selected(void)
+{
+	return !(sel_has_comms || sel_has_cgroups) || sel_is_current_task_selected();
 }
 
 /* Before the child runs its first instruction.  False: it could not be added. */

@@ -25,7 +25,12 @@ TEST(CpuSamplerObject, loads_for_the_whole_host) {
 }
 
 TEST(CpuSamplerObject, loads_with_every_feature) {
-  expect_loads({.is_pid_filtered = true, .follows_children = true, .counts_threads = true}, 5);
+  expect_loads({.is_pid_filtered = true,
+                .is_cgroup_filtered = true,
+                .is_comm_filtered = true,
+                .follows_children = true,
+                .counts_threads = true},
+               5);
 }
 
 }  // namespace

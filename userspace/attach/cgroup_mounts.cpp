@@ -45,6 +45,7 @@ std::string controllers_of(std::string_view options) {
 }  // namespace
 
 std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
+  constexpr std::size_t kRootField = 3;
   constexpr std::size_t kPathField = 4;
   std::vector<CgroupMount> mounts;
   for (const std::string_view line : split(mountinfo, '\n')) {
@@ -56,9 +57,10 @@ std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
     }
     const std::string_view type = dash[1];
     if (type == "cgroup2") {
-      mounts.push_back({true, "", unescaped(fields[kPathField])});
+      mounts.push_back({true, "", unescaped(fields[kPathField]), unescaped(fields[kRootField])});
     } else if (type == "cgroup") {
-      mounts.push_back({false, controllers_of(dash[3]), unescaped(fields[kPathField])});
+      mounts.push_back({false, controllers_of(dash[3]), unescaped(fields[kPathField]),
+                        unescaped(fields[kRootField])});
     }
   }
   return mounts;

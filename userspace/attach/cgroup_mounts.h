@@ -14,6 +14,7 @@ struct CgroupMount {
   bool is_v2;
   std::string controllers;  // "cpu,cpuacct" or "name=systemd"; "" in v2
   std::string path;         // "/sys/fs/cgroup/memory"
+  std::string root = "/";   // the cgroup that is mounted there, as the reader sees it
   bool operator==(const CgroupMount&) const = default;
 };
 

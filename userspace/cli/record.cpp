@@ -23,6 +23,7 @@
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
 #include "userspace/output/terminal_summary.h"
@@ -53,6 +54,13 @@ std::string title_of(const RecordOptions& options) {
   if (!options.pids.empty()) {
     return fmt::format("process {}", fmt::join(options.pids, ", "));
   }
+  for (const auto& [kind, names] :
+       {std::pair("cgroup", &options.cgroups), std::pair("container", &options.containers),
+        std::pair("processes called", &options.comms)}) {
+    if (!names->empty()) {
+      return fmt::format("{} {}", kind, fmt::join(*names, ", "));
+    }
+  }
   std::string name(256, '\0');
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.c_str() : "this host";
 }
@@ -66,6 +74,7 @@ class RecordRun {
   Result<int> run();
 
  private:
+  Result<int> show_selected();
   Result<> lower_frequency();
   Result<> prepare();
   Result<> select_targets();
@@ -85,6 +94,7 @@ class RecordRun {
   std::optional<EventLoop> loop_;
   UniqueFd timer_;
   EngineChoice choice_;
+  Selection selection_;
   std::unique_ptr<RecordEngine> engine_;
   std::optional<HeldCommand> command_;
   std::optional<int> command_status_;
@@ -145,7 +155,18 @@ std::optional<pid_t> process_of(pid_t pid) {
   return parse_number<pid_t>(rest.substr(0, rest.find('\n')));
 }
 
+// --dry-run: needs no privilege but to read /proc.
+Result<int> RecordRun::show_selected() {
+  const std::string list = TRY(list_selected(options_, selection_));
+  TRY(write_all(STDOUT_FILENO, list));
+  LOG_INFO("{} processes match, nothing was recorded", std::ranges::count(list, '\n'));
+  return kExitOk;
+}
+
 Result<> RecordRun::select_targets() {
+  if (!kernel_filter_of(options_).empty()) {
+    TRY(engine_->select(selection_));
+  }
   if (!options_.command.empty()) {
     command_.emplace(TRY(HeldCommand::fork(options_.command)));
     return engine_->select_pid(command_->pid());
@@ -278,9 +299,10 @@ std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
       return state;
     }
   }
-  return options_.pids.empty() && options_.command.empty()
+  return options_.pids.empty() && options_.command.empty() && kernel_filter_of(options_).empty()
              ? "every CPU was idle, try a longer -d"
-             : "the processes used no CPU time while they were recorded, try a longer -d or a "
+             : "the selected processes used no CPU time while they were recorded, try a longer -d "
+               "or a "
                "higher -F";
 }
 
@@ -311,6 +333,10 @@ Result<int> RecordRun::report_result() {
 }
 
 Result<int> RecordRun::run() {
+  selection_ = TRY(find_selection(options_));
+  if (options_.is_dry_run) {
+    return show_selected();
+  }
   signals_ = TRY(StopSignals::open());
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s

@@ -60,6 +60,7 @@ class EbpfEngine final : public RecordEngine {
       : recorder_(std::move(recorder)), has_pids_(has_pids) {}
 
   Result<> select_pid(pid_t pid) override { return recorder_->select_pid(pid); }
+  Result<> select(const Selection& selection) override { return recorder_->select(selection); }
   Result<> start() override { return recorder_->start(); }
   [[nodiscard]] std::vector<int> fds() const override { return recorder_->fds(); }
   Result<> on_readable() override { return recorder_->on_readable(); }
@@ -121,6 +122,9 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
   std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
       {.frequency = frequency_hz,
        .is_pid_filtered = is_filtered,
+       .is_cgroup_filtered = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
+                             !options.containers.empty(),
+       .is_comm_filtered = !options.comms.empty(),
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
        .has_python_lines = options.has_python_lines,

@@ -16,6 +16,7 @@
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
 #include "userspace/profile/profile.h"
+#include "userspace/select/selection.h"
 
 namespace waggle {
 
@@ -34,6 +35,8 @@ class RecordEngine {
   virtual ~RecordEngine() = default;
 
   virtual Result<> select_pid(pid_t pid) = 0;
+  // Where kernel_filter_of() names one.
+  virtual Result<> select(const Selection& selection) = 0;
   // Samples are taken once it returns.
   virtual Result<> start() = 0;
 

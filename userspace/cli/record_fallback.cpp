@@ -2,6 +2,7 @@
 // The engine of hosts without BTF or BPF.
 #include <fmt/core.h>
 
+#include <string_view>
 #include <utility>
 
 #include "base/log.h"
@@ -21,6 +22,9 @@ class FallbackEngine final : public RecordEngine {
   Result<> select_pid(pid_t pid) override {
     recorder_->select_pid(pid);
     return {};
+  }
+  Result<> select(const Selection&) override {
+    return fail(Errc::unsupported, "perf cannot select by cgroup or name");
   }
   Result<> start() override { return recorder_->start(); }
   [[nodiscard]] std::vector<int> fds() const override { return {recorder_->fd()}; }
@@ -64,6 +68,13 @@ Result<EngineResult> FallbackEngine::finish() {
 
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz) {
+  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
+    // perf -G knows v2 and the hierarchy perf_event alone, and no exclusions.
+    return fail(Errc::unsupported,
+                fmt::format("{} needs the ebpf engine: perf cannot tell on every host (what is "
+                            "missing here: waggle doctor; -p works with perf too)",
+                            filter));
+  }
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {
     // Without it nothing here can sample: a feature that is missing, not a target.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <climits>
 #include <limits>
 
 #include "base/text.h"
@@ -34,6 +35,27 @@ constexpr auto kOptions = std::to_array<Option>({
      .group = kTargets,
      .help = "only these processes: 12 or 12,345; repeatable"},
     {.name = "children", .group = kTargets, .help = "with -p: also those forked later"},
+    {.name = "cgroup",
+     .value = "PATH",
+     .group = kTargets,
+     .help =
+         "only this cgroup and those below it, v1 or v2: system.slice/web.service, a glob, or a "
+         "path under /sys/fs/cgroup; repeatable"},
+    {.name = "cgroup-exclude",
+     .value = "PATH",
+     .group = kTargets,
+     .help = "not this cgroup, nor those below it, whatever else selects them; repeatable"},
+    {.name = "container",
+     .value = "ID",
+     .group = kTargets,
+     .help = "only this container, by the beginning of its id; repeatable, adds to --cgroup"},
+    {.name = "comm",
+     .value = "NAME",
+     .group = kTargets,
+     .help = "only processes of this name (ps -o comm); repeatable"},
+    {.name = "dry-run",
+     .group = kTargets,
+     .help = "list the processes that would be profiled now, and why; nothing else"},
     {.name = "duration",
      .letter = 'd',
      .alias = "profiling-duration",
@@ -108,6 +130,8 @@ constexpr auto kExamples = std::to_array<Example>({
     {"waggle record -d 30 -F 499 -o host.html -o host.col",
      "half a minute, finer, the flame graph and its stacks as text"},
     {"waggle record -p 1234 --children -o -", "one process and what it forks, stacks to stdout"},
+    {"waggle record --cgroup 'kubepods*' --cgroup-exclude kubepods/besteffort",
+     "the host's pods but for some of them"},
     {"waggle record -o build.html -- make -j8", "a command and its descendants, from start to end"},
 });
 
@@ -118,6 +142,58 @@ Result<> read_duration(const ParsedArguments& parsed, RecordOptions& options) {
     options.duration_s = kDefaultDurationSeconds;
   }
   return {};
+}
+
+Result<std::vector<std::string>> read_names(const ParsedArguments& parsed,
+                                            std::string_view option) {
+  const auto names = parsed.all(option);
+  for (const std::string& name : names) {
+    if (name.empty() || name.size() >= PATH_MAX) {
+      return fail(Errc::malformed,
+                  fmt::format("--{}: {} is {}", option, quoted(name),
+                              name.empty() ? "no name" : "longer than a path can be"));
+    }
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+bool is_start_of_container_id(std::string_view text) {
+  constexpr std::size_t kMaxDigits = 64;
+  return text.size() <= kMaxDigits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// All but the processes' numbers.
+Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
+  options.cgroups = TRY(read_names(parsed, "cgroup"));
+  options.excluded_cgroups = TRY(read_names(parsed, "cgroup-exclude"));
+  options.containers = TRY(read_names(parsed, "container"));
+  options.comms = TRY(read_names(parsed, "comm"));
+  options.is_dry_run = parsed.has("dry-run");
+  for (const std::string& container : options.containers) {
+    if (!is_start_of_container_id(container)) {
+      return fail(Errc::malformed,
+                  fmt::format("--container: {} is no id; names are not built yet (docker ps and "
+                              "crictl ps show the ids)",
+                              quoted(container)));
+    }
+  }
+  const std::string_view filter = kernel_filter_of(options);
+  if (!filter.empty() && options.engine == Engine::fallback) {
+    return fail(Errc::malformed,
+                fmt::format("{}: cannot go with --engine fallback, which cannot tell", filter));
+  }
+  return {};
+}
+
+Result<> check_command(const RecordOptions& options) {
+  const std::string_view filter = !options.pids.empty() ? "--pids"
+                                  : options.is_dry_run  ? "--dry-run"
+                                                        : kernel_filter_of(options);
+  if (filter.empty()) {
+    return {};
+  }
+  return fail(Errc::malformed, fmt::format("{}: cannot go with a command after \"--\"", filter));
 }
 
 Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
@@ -134,10 +210,8 @@ Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
   if (options.with_children && options.pids.empty()) {
     return fail(Errc::malformed, "--children: needs --pids");
   }
-  if (parsed.has_command && !options.pids.empty()) {
-    return fail(Errc::malformed, "--pids: cannot go with a command after \"--\"");
-  }
-  return {};
+  TRY(read_filters(parsed, options));
+  return parsed.has_command ? check_command(options) : Result<>();
 }
 
 Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
@@ -238,6 +312,14 @@ Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
 
 }  // namespace
 
+std::string_view kernel_filter_of(const RecordOptions& options) {
+  return !options.cgroups.empty()            ? "--cgroup"
+         : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
+         : !options.containers.empty()       ? "--container"
+         : !options.comms.empty()            ? "--comm"
+                                             : "";
+}
+
 const Syntax& record_syntax() {
   static constexpr Syntax kSyntax = {
       .verb = "record",
@@ -261,9 +343,9 @@ const Syntax& record_syntax() {
 Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
   const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
   RecordOptions options;
-  TRY(read_targets(parsed, options));
   TRY(read_duration(parsed, options));
   TRY(read_sampling(parsed, options));
+  TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
   TRY(read_python(parsed, options));
   TRY(read_output(parsed, options));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -20,12 +21,18 @@ namespace waggle {
 enum class Engine { automatic, ebpf, fallback };
 
 struct RecordOptions {
-  std::optional<int> duration_s;      // none: until `command` ends
-  int frequency_hz = 99;              // as asked; the kernel's limit may lower it
-  std::vector<pid_t> pids;            // sorted, without duplicates; empty: the whole host
-  bool with_children = false;         // of `pids`: also those forked later
-  std::vector<std::string> command;   // with its arguments; empty: none
-  std::vector<OutputTarget> outputs;  // one at least
+  std::optional<int> duration_s;  // none: until `command` ends
+  int frequency_hz = 99;          // as asked; the kernel's limit may lower it
+  std::vector<pid_t> pids;        // sorted, without duplicates; empty: the whole host
+  bool with_children = false;     // of `pids`: also those forked later
+  // Each of the next that is not empty must be met too.
+  std::vector<std::string> cgroups;           // paths and globs; what lies below is meant too
+  std::vector<std::string> excluded_cgroups;  // likewise
+  std::vector<std::string> containers;        // beginnings of ids; in one set with `cgroups`
+  std::vector<std::string> comms;             // names of processes
+  bool is_dry_run = false;                    // who would be recorded, and nothing else
+  std::vector<std::string> command;           // with its arguments; empty: none
+  std::vector<OutputTarget> outputs;          // one at least
   Engine engine = Engine::automatic;
   std::string perf_path;  // "": where it is found
   PerfMode perf_mode = PerfMode::fp;
@@ -40,6 +47,9 @@ struct RecordOptions {
   bool is_quiet = false;
   bool is_verbose = false;
 };
+
+// Whether a filter is on that only the kernel side knows: its option's name, or "".
+std::string_view kernel_filter_of(const RecordOptions& options);
 
 const Syntax& record_syntax();
 

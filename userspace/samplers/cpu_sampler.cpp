@@ -144,6 +144,8 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   auto& config = skeleton.rodata->cpu_config;
   config.self_tgid = options.skips_itself ? static_cast<std::uint32_t>(::getpid()) : 0;
   config.is_pid_filtered = options.is_pid_filtered ? 1 : 0;
+  skeleton.rodata->sel_has_cgroups = options.is_cgroup_filtered ? 1 : 0;
+  skeleton.rodata->sel_has_comms = options.is_comm_filtered ? 1 : 0;
   config.is_thread_counted = options.counts_threads ? 1 : 0;
   skeleton.rodata->py_has_lines = options.has_python_lines ? 1 : 0;
   skeleton.rodata->py_keeps_loops = options.keeps_python_loops ? 1 : 0;
@@ -156,6 +158,10 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   bpf_map__set_max_entries(skeleton.maps.cpu_stacks, ring_count);
   bpf_map__set_max_entries(skeleton.maps.sel_pids,
                            options.is_pid_filtered ? std::uint32_t{SEL_MAX_PIDS} : 1);
+  bpf_map__set_max_entries(skeleton.maps.sel_cgroups,
+                           options.is_cgroup_filtered ? std::uint32_t{SEL_MAX_CGROUPS} : 1);
+  bpf_map__set_max_entries(skeleton.maps.sel_comms,
+                           options.is_comm_filtered ? std::uint32_t{SEL_MAX_COMMS} : 1);
   bpf_map__set_max_entries(skeleton.maps.proc_mappings, options.max_processes);
   bpf_map__set_max_entries(skeleton.maps.unw_rules, UNW_MAX_RULES);
   bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
@@ -413,6 +419,18 @@ int CpuSampler::python_processes_fd() const {
 
 int CpuSampler::python_layouts_fd() const {
   return bpf_map__fd(state_->skeleton->maps.py_layouts);
+}
+
+int CpuSampler::cgroups_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.sel_cgroups);
+}
+
+int CpuSampler::comms_fd() const {
+  return bpf_map__fd(state_->skeleton->maps.sel_comms);
+}
+
+volatile sel_cgroup_state& CpuSampler::cgroup_state() {
+  return state_->skeleton->bss->sel_state;
 }
 
 Result<> CpuSampler::pin(const std::string& directory) {

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "bpf/abi/cpu_sampler.h"
+#include "bpf/abi/select.h"
 #include "bpf/abi/stats.h"
 #include "userspace/attach/sampling_event.h"
 
@@ -25,6 +26,8 @@ namespace waggle {
 struct CpuSamplerOptions {
   int frequency = 99;                  // samples a second for each CPU
   bool is_pid_filtered = false;        // only what select_pid() names
+  bool is_cgroup_filtered = false;     // only what sel_cgroups selects, of that
+  bool is_comm_filtered = false;       // only the names in sel_comms, of that
   bool follows_children = false;       // and what those fork from then on
   bool counts_threads = false;         // one count for each thread
   bool has_python_lines = false;       // Python frames tell where in their function they are
@@ -115,6 +118,11 @@ class CpuSampler {
   // For PythonFeeder: those of py_processes and py_layouts.
   [[nodiscard]] int python_processes_fd() const;
   [[nodiscard]] int python_layouts_fd() const;
+
+  // For SelectionMaps: the descriptors of sel_cgroups and sel_comms, and sel_state.
+  [[nodiscard]] int cgroups_fd() const;
+  [[nodiscard]] int comms_fd() const;
+  [[nodiscard]] volatile sel_cgroup_state& cgroup_state();
 
   // Under readable names in `directory`, until destruction.
   Result<> pin(const std::string& directory);

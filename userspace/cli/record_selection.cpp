@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/record_selection.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "userspace/cli/option_values.h"
+#include "userspace/process/proc_fs.h"
+#include "userspace/select/container_cgroups.h"
+#include "userspace/select/match.h"
+
+namespace waggle {
+
+namespace {
+
+using Find = std::function<Result<std::vector<Cgroup>>(std::string_view text,
+                                                       std::span<const CgroupHierarchy>)>;
+
+constexpr std::size_t kShown = 3;  // cgroups of one value, in the log
+
+void tell(std::string_view option, std::string_view value, const std::vector<Cgroup>& cgroups) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(cgroups.size(), kShown); ++i) {
+    text += (i == 0 ? "" : ", ") + cgroups[i].path;
+  }
+  if (cgroups.size() > kShown) {
+    text += fmt::format(" and {} more", cgroups.size() - kShown);
+  }
+  LOG_INFO("{} {}: {}", option, quoted(value), text);
+}
+
+// The cgroups of all values of one option, added to `found`.
+Result<> find_all(std::string_view option, const std::vector<std::string>& values, const Find& find,
+                  std::span<const CgroupHierarchy> hierarchies, std::vector<Cgroup>& found) {
+  for (const std::string& value : values) {
+    auto cgroups = find(value, hierarchies);
+    if (!cgroups) {
+      return add_context(fmt::format("{} {}", option, quoted(value)), std::move(cgroups).error());
+    }
+    tell(option, value, *cgroups);
+    found.insert(found.end(), cgroups->begin(), cgroups->end());
+  }
+  if (found.size() > SEL_MAX_CGROUPS) {
+    return fail(Errc::exhausted,
+                fmt::format("{}: more than {} cgroups", option, int{SEL_MAX_CGROUPS}));
+  }
+  return {};
+}
+
+// Nothing: it is gone, or not selected.
+std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& options,
+                                   const Selection& selection) {
+  const bool is_named = std::ranges::binary_search(options.pids, static_cast<pid_t>(pid));
+  const Result<ProcStat> stat = ProcFs().read_stat(pid);
+  auto reasons = match_process(pid, selection);
+  if (!stat || !reasons || (!options.pids.empty() && !is_named)) {
+    return std::nullopt;
+  }
+  if (is_named) {
+    reasons->insert(reasons->begin(),
+                    options.with_children ? "--pids, with later children" : "--pids");
+  }
+  if (reasons->empty()) {
+    reasons->emplace_back("the whole host");
+  }
+  return fmt::format("{:>7} {:<15} {}\n", pid, printable(stat->comm),
+                     printable(fmt::format("{}", fmt::join(*reasons, "; "))));
+}
+
+}  // namespace
+
+Result<Selection> find_selection(const RecordOptions& options) {
+  Selection selection;
+  selection.comms = options.comms;
+  if (options.cgroups.empty() && options.excluded_cgroups.empty() && options.containers.empty()) {
+    return selection;
+  }
+  selection.hierarchies = TRY(find_cgroup_hierarchies());
+  const std::vector<CgroupHierarchy>& hierarchies = selection.hierarchies;
+  TRY(find_all("--cgroup", options.cgroups, find_cgroups, hierarchies, selection.included));
+  TRY(find_all("--container", options.containers, find_container, hierarchies, selection.included));
+  TRY(find_all("--cgroup-exclude", options.excluded_cgroups, find_cgroups, hierarchies,
+               selection.excluded));
+  return selection;
+}
+
+Result<std::string> list_selected(const RecordOptions& options, const Selection& selection) {
+  std::string text;
+  for (const std::uint32_t pid : TRY(ProcFs().list_pids())) {
+    if (static_cast<pid_t>(pid) != ::getpid()) {
+      text += line_of(pid, options, selection).value_or("");
+    }
+  }
+  return text;
+}
+
+}  // namespace waggle
