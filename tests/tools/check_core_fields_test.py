@@ -85,6 +85,11 @@ struct task {
         self.assertEqual(report.complaints, [])
         self.assertEqual(report.absent, ["struct task___old.state"])
 
+    def test_does_not_compare_the_relocated_values_of_a_flavour(self):
+        report = self.check("enum color___any {\n  GREEN,\n  RED,\n  BLUE,\n};")
+        self.assertEqual(report.complaints, [])
+        self.assertEqual(report.absent, ["enum color___any: BLUE"])
+
     def test_lets_a_guarded_enumerator_be_absent(self):
         report = self.check("enum color {\n  BLUE = 4,\n};", guarded={"BLUE"})
         self.assertEqual(report.complaints, [])

@@ -62,6 +62,22 @@ def check_gtest(output: str, _build: Path) -> None:
     require(passed is not None and int(passed.group(1)) > 0, "no test ran")
 
 
+def check_cgroups(output: str, build: Path) -> None:
+    check_gtest(output, build)
+    require("SKIPPED" not in output, "a test found no hierarchy to make cgroups in")
+
+
+# v2, and every controller of v1 that this kernel has; all have the first.
+CGROUPS = """
+mkdir -p /tmp/cgroup/v2 && mount -t cgroup2 none /tmp/cgroup/v2
+mkdir -p /tmp/cgroup/cpu && mount -t cgroup -o cpu none /tmp/cgroup/cpu
+for controller in cpuacct memory pids cpuset blkio devices freezer perf_event; do
+  mkdir -p /tmp/cgroup/$controller
+  mount -t cgroup -o $controller none /tmp/cgroup/$controller || echo "no $controller in v1"
+done
+cgroup_selection_test --gtest_filter='*beside*:*nested*:*moved*:*last_word*:*next'
+"""
+
 # Emulated CPUs do not keep the time that this test holds the sampler to: 6 to 8 % are missing.
 CPU_SAMPLER_TEST = "cpu_sampler_test --gtest_filter=-*takes_the_samples_that_the_rate_promises"
 
@@ -189,6 +205,8 @@ JOBS = (
         check_gtest, timeout_s=60),
     Job("sampler", ("tests/kernel/cpu_sampler_test", "tests/programs/recursion"), CPU_SAMPLER_TEST,
         check_gtest, timeout_s=150),
+    Job("cgroups", ("tests/kernel/select/cgroup_selection_test", "tests/programs/recursion"),
+        CGROUPS, check_cgroups, timeout_s=80),
     Job("record", ("waggle", "tests/programs/recursion"), record_of("recursion"), check_record,
         timeout_s=60),
     Job("unwind", ("waggle", "tests/programs/recursion_no_fp"), record_of("recursion_no_fp"),

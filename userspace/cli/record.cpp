@@ -159,7 +159,8 @@ std::optional<pid_t> process_of(pid_t pid) {
 Result<int> RecordRun::show_selected() {
   const std::string list = TRY(list_selected(options_, selection_));
   TRY(write_all(STDOUT_FILENO, list));
-  LOG_INFO("{} processes match, nothing was recorded", std::ranges::count(list, '\n'));
+  const auto count = std::ranges::count(list, '\n');
+  LOG_INFO("{} process{}, nothing was recorded", count, count == 1 ? " matches" : "es match");
   return kExitOk;
 }
 

@@ -29,7 +29,9 @@ using Find = std::function<Result<std::vector<Cgroup>>(std::string_view text,
 
 constexpr std::size_t kShown = 3;  // cgroups of one value, in the log
 
-void tell(std::string_view option, std::string_view value, const std::vector<Cgroup>& cgroups) {
+void tell(std::string_view option, std::string_view value, const std::vector<Cgroup>& cgroups,
+          std::span<const CgroupHierarchy> hierarchies) {
+  const CgroupHierarchy* hierarchy = hierarchy_of(cgroups.front().path, hierarchies);
   std::string text;
   for (std::size_t i = 0; i < std::min(cgroups.size(), kShown); ++i) {
     text += (i == 0 ? "" : ", ") + cgroups[i].path;
@@ -37,7 +39,8 @@ void tell(std::string_view option, std::string_view value, const std::vector<Cgr
   if (cgroups.size() > kShown) {
     text += fmt::format(" and {} more", cgroups.size() - kShown);
   }
-  LOG_INFO("{} {}: {}", option, quoted(value), text);
+  LOG_INFO("{} {}: in {}: {}", option, quoted(value), hierarchy == nullptr ? "" : hierarchy->name,
+           text);
 }
 
 // The cgroups of all values of one option, added to `found`.
@@ -48,7 +51,7 @@ Result<> find_all(std::string_view option, const std::vector<std::string>& value
     if (!cgroups) {
       return add_context(fmt::format("{} {}", option, quoted(value)), std::move(cgroups).error());
     }
-    tell(option, value, *cgroups);
+    tell(option, value, *cgroups, hierarchies);
     found.insert(found.end(), cgroups->begin(), cgroups->end());
   }
   if (found.size() > SEL_MAX_CGROUPS) {
@@ -88,9 +91,12 @@ Result<Selection> find_selection(const RecordOptions& options) {
   }
   selection.hierarchies = TRY(find_cgroup_hierarchies());
   const std::vector<CgroupHierarchy>& hierarchies = selection.hierarchies;
-  TRY(find_all("--cgroup", options.cgroups, find_cgroups, hierarchies, selection.included));
+  const Find find_any = [](std::string_view text, std::span<const CgroupHierarchy> among) {
+    return find_cgroups(text, among);
+  };
+  TRY(find_all("--cgroup", options.cgroups, find_any, hierarchies, selection.included));
   TRY(find_all("--container", options.containers, find_container, hierarchies, selection.included));
-  TRY(find_all("--cgroup-exclude", options.excluded_cgroups, find_cgroups, hierarchies,
+  TRY(find_all("--cgroup-exclude", options.excluded_cgroups, find_any, hierarchies,
                selection.excluded));
   return selection;
 }

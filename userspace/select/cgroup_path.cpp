@@ -107,7 +107,7 @@ std::unexpected<Error> unmatchable(std::string_view path, const CgroupHierarchy&
 // Those of `directories` that lie in `wanted`, or in any hierarchy where it is null.
 Result<std::vector<Cgroup>> cgroups_among(const std::vector<std::string>& directories,
                                           std::span<const CgroupHierarchy> hierarchies,
-                                          const CgroupHierarchy* wanted) {
+                                          const CgroupHierarchy* wanted, std::size_t limit) {
   std::vector<Cgroup> cgroups;
   for (const std::string& directory : directories) {
     const auto real = real_path(directory);
@@ -121,8 +121,9 @@ Result<std::vector<Cgroup>> cgroups_among(const std::vector<std::string>& direct
     if (auto cgroup = cgroup_at(*real, *hierarchy->number)) {
       cgroups.push_back(*std::move(cgroup));
     }
-    if (cgroups.size() > SEL_MAX_CGROUPS) {
-      return fail(Errc::exhausted, fmt::format("more than {} cgroups", int{SEL_MAX_CGROUPS}));
+    if (cgroups.size() > limit) {
+      return fail(Errc::exhausted,
+                  fmt::format("more than {} cgroups match, which is the limit", limit));
     }
   }
   return cgroups;
@@ -153,11 +154,12 @@ std::string list_hierarchies(std::span<const CgroupHierarchy> hierarchies) {
 }
 
 Result<std::vector<Cgroup>> find_cgroups(std::string_view pattern,
-                                         std::span<const CgroupHierarchy> hierarchies) {
+                                         std::span<const CgroupHierarchy> hierarchies,
+                                         std::size_t limit) {
   Expansion expansion(pattern);
   if (pattern.starts_with('/')) {
     const std::vector<std::string> directories = TRY(expansion.run(""));
-    auto found = TRY(cgroups_among(directories, hierarchies, nullptr));
+    auto found = TRY(cgroups_among(directories, hierarchies, nullptr, limit));
     if (!found.empty()) {
       return found;
     }
@@ -167,7 +169,7 @@ Result<std::vector<Cgroup>> find_cgroups(std::string_view pattern,
       continue;
     }
     const std::vector<std::string> directories = TRY(expansion.run(hierarchy.directory));
-    auto found = TRY(cgroups_among(directories, hierarchies, &hierarchy));
+    auto found = TRY(cgroups_among(directories, hierarchies, &hierarchy, limit));
     if (!found.empty()) {
       return found;
     }

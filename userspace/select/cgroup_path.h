@@ -28,9 +28,10 @@ struct Cgroup {
 // whose * ? [] match within one component.  A path below a mount decides for its hierarchy; any
 // other is looked for in all of them, and the first that has it decides.  An existing name is
 // itself, whatever its characters.
-// Errc::not_found: there is none; exhausted: there are more than can be selected.
+// Errc::not_found: there is none; exhausted: there are more than `limit`.
 Result<std::vector<Cgroup>> find_cgroups(std::string_view pattern,
-                                         std::span<const CgroupHierarchy> hierarchies);
+                                         std::span<const CgroupHierarchy> hierarchies,
+                                         std::size_t limit = SEL_MAX_CGROUPS);
 
 // The cgroup with this directory.  Errc::not_found: it is gone, or no directory.
 Result<Cgroup> cgroup_at(const std::string& directory, sel_hierarchy hierarchy);

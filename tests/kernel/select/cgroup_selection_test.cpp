@@ -62,9 +62,7 @@ class Sampling {
     return drain();
   }
 
-  CpuSampler& sampler() { return *sampler_; }
-
- private:
+  // Since the last time.
   Counts drain() {
     Counts counts;
     const Result<> drained = sampler_->drain([&](const CountedStack& stack) {
@@ -74,6 +72,9 @@ class Sampling {
     return counts;
   }
 
+  CpuSampler& sampler() { return *sampler_; }
+
+ private:
   Result<CpuSampler> sampler_;
 };
 
@@ -139,21 +140,26 @@ TEST_P(CgroupSelection, does_not_count_the_parent_of_what_is_selected) {
   EXPECT_EQ(count_of(counts, in_parent), 0U);
 }
 
+// One sampler takes what is in the cgroup, the other all else: each sample is on one side or the
+// other, and from the moment on that the move is done on the new one.
 TEST_P(CgroupSelection, follows_a_process_that_is_moved) {
   const auto chosen = make("waggle_chosen");
   const auto other = make("waggle_other");
   const TestProgram program({RECURSION, "10"});
   other->take(program.pid());
-  Sampling sampling(only({chosen->cgroup()}));
-  EXPECT_EQ(count_of(sampling.count(), program), 0U);
-  chosen->take(program.pid());
-  const CpuTime before = cpu_time_of(program.pid());
-  const std::uint64_t counted = count_of(sampling.count(), program);
-  const CpuTime spent = cpu_time_of(program.pid()) - before;
-  // As many as its CPU time promises: none was missed after the move, but for a tick or two.
-  EXPECT_GE(static_cast<double>(counted), 0.5 * std::chrono::duration<double>(spent).count() * 999);
-  other->take(program.pid());
-  EXPECT_EQ(count_of(sampling.count(), program), 0U);
+  Sampling inside(only({chosen->cgroup()}));
+  Sampling outside(only({}, {chosen->cgroup()}));
+  for (const bool is_inside : {false, true, false}) {
+    SCOPED_TRACE(is_inside);
+    (is_inside ? chosen : other)->take(program.pid());
+    (void)inside.drain();
+    (void)outside.drain();
+    std::this_thread::sleep_for(kWhile);
+    const std::uint64_t counted_inside = count_of(inside.drain(), program);
+    const std::uint64_t counted_outside = count_of(outside.drain(), program);
+    EXPECT_GT(is_inside ? counted_inside : counted_outside, 0U);
+    EXPECT_EQ(is_inside ? counted_outside : counted_inside, 0U);
+  }
 }
 
 TEST_P(CgroupSelection, gives_exclusions_the_last_word) {

@@ -228,8 +228,37 @@ TEST(RecordOptions, name_options_that_are_not_built_and_those_unknown) {
   EXPECT_EQ(error_of({"--output-dir", "/tmp"}), "--output-dir: not built yet");
   EXPECT_EQ(error_of({"-u"}), "-u: not built yet");
   EXPECT_EQ(error_of({"--perf-events=cycles"}), "--perf-events: not built yet");
-  EXPECT_EQ(error_of({"--cgroup", "a"}),
-            "unknown option \"--cgroup\" (see 'waggle record --help')");
+  EXPECT_EQ(error_of({"--cgroups", "a"}),
+            "unknown option \"--cgroups\" (see 'waggle record --help')");
+}
+
+TEST(RecordOptions, say_who_is_selected) {
+  const RecordOptions options =
+      options_of({"--cgroup", "web", "--cgroup", "db*", "--cgroup-exclude", "web/a", "--container",
+                  "0af1", "--comm", "nginx", "--dry-run"});
+  EXPECT_THAT(options.cgroups, ElementsAre("web", "db*"));
+  EXPECT_THAT(options.excluded_cgroups, ElementsAre("web/a"));
+  EXPECT_THAT(options.containers, ElementsAre("0af1"));
+  EXPECT_THAT(options.comms, ElementsAre("nginx"));
+  EXPECT_TRUE(options.is_dry_run);
+  EXPECT_EQ(kernel_filter_of(options), "--cgroup");
+  EXPECT_EQ(kernel_filter_of(options_of({"-p", "1"})), "");
+  EXPECT_EQ(kernel_filter_of(options_of({"--comm", "a"})), "--comm");
+}
+
+TEST(RecordOptions, refuse_a_selection_that_makes_no_sense) {
+  EXPECT_EQ(error_of({"--cgroup", ""}), "--cgroup: \"\" is no name");
+  EXPECT_THAT(error_of({"--cgroup", std::string(5000, 'a')}),
+              HasSubstr("is longer than a path can be"));
+  EXPECT_EQ(error_of({"--comm", ""}), "--comm: \"\" is no name");
+  EXPECT_THAT(error_of({"--container", "my-app"}), HasSubstr("\"my-app\" is no id"));
+  EXPECT_EQ(error_of({"--cgroup", "a", "--", "true"}),
+            "--cgroup: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"--dry-run", "--", "true"}),
+            "--dry-run: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"-p", "1", "--", "true"}), "--pids: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"--comm", "a", "--engine", "fallback"}),
+            "--comm: cannot go with --engine fallback, which cannot tell");
 }
 
 }  // namespace
