@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "symbolizer/elf_file.h"
 #include "tests/unit/symbolizer/fixture.h"
 
 namespace waggle {
