@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as /proc/PID/cgroup and as the path of a cgroup.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
