@@ -26,13 +26,27 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kWhile(300);
+constexpr milliseconds kBusy(100);  // of CPU time, a hundred samples
+constexpr std::chrono::seconds kPatience(30);
 
+using Programs = std::vector<const TestProgram*>;
 using Counts = std::map<pid_t, std::uint64_t>;
 
 std::uint64_t count_of(const Counts& counts, const TestProgram& program) {
   const auto found = counts.find(program.pid());
   return found == counts.end() ? 0 : found->second;
+}
+
+// Until each has used its CPU time: on a busy machine that takes a while.
+void let_run(const Programs& programs) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (const TestProgram* program : programs) {
+    const CpuTime until = cpu_time_of(program->pid()) + kBusy;
+    while (cpu_time_of(program->pid()) < until) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "process " << program->pid();
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
 }
 
 // Samples from construction on.
@@ -54,10 +68,10 @@ class Sampling {
     EXPECT_TRUE(set) << set.error().what;
   }
 
-  // By process, of a while that begins now.
-  Counts count(milliseconds duration = kWhile) {
+  // By process, of a while that begins now, and in which all these run.
+  Counts count(const Programs& programs) {
     (void)drain();
-    std::this_thread::sleep_for(duration);
+    let_run(programs);
     return drain();
   }
 
@@ -109,7 +123,7 @@ TEST_P(CgroupSelection, takes_no_sample_of_the_cgroup_beside) {
   chosen->take(in_chosen.pid());
   other->take(in_other.pid());
   Sampling sampling(only({chosen->cgroup()}));
-  const Counts counts = sampling.count();
+  const Counts counts = sampling.count({&in_chosen, &in_other, &in_none});
   EXPECT_GT(count_of(counts, in_chosen), 0U);
   EXPECT_EQ(counts.size(), 1U);
   EXPECT_GT(sampling.sampler().stats()->skipped_not_selected, 0U);
@@ -122,7 +136,7 @@ TEST_P(CgroupSelection, counts_nested_children) {
   const TestProgram in_grandchild({RECURSION, "10"});
   const TestProgram in_none({RECURSION, "10"});
   grandchild->take(in_grandchild.pid());
-  const Counts counts = Sampling(only({chosen->cgroup()})).count();
+  const Counts counts = Sampling(only({chosen->cgroup()})).count({&in_grandchild, &in_none});
   EXPECT_GT(count_of(counts, in_grandchild), 0U);
   EXPECT_EQ(counts.size(), 1U);
 }
@@ -134,7 +148,7 @@ TEST_P(CgroupSelection, does_not_count_the_parent_of_what_is_selected) {
   const TestProgram in_child({RECURSION, "10"});
   child->take(in_child.pid());
   parent->take(in_parent.pid());
-  const Counts counts = Sampling(only({child->cgroup()})).count();
+  const Counts counts = Sampling(only({child->cgroup()})).count({&in_parent, &in_child});
   EXPECT_GT(count_of(counts, in_child), 0U);
   EXPECT_EQ(count_of(counts, in_parent), 0U);
 }
@@ -153,7 +167,7 @@ TEST_P(CgroupSelection, follows_a_process_that_is_moved) {
     (is_inside ? chosen : other)->take(program.pid());
     (void)inside.drain();
     (void)outside.drain();
-    std::this_thread::sleep_for(kWhile);
+    let_run({&program});
     const std::uint64_t counted_inside = count_of(inside.drain(), program);
     const std::uint64_t counted_outside = count_of(outside.drain(), program);
     EXPECT_GT(is_inside ? counted_inside : counted_outside, 0U);
@@ -170,7 +184,7 @@ TEST_P(CgroupSelection, gives_exclusions_the_last_word) {
   innermost->take(in_innermost.pid());
   outer->take(in_outer.pid());
   Sampling sampling(only({outer->cgroup(), innermost->cgroup()}, {inner->cgroup()}));
-  const Counts counts = sampling.count();
+  const Counts counts = sampling.count({&in_outer, &in_innermost});
   EXPECT_GT(count_of(counts, in_outer), 0U);
   EXPECT_EQ(count_of(counts, in_innermost), 0U);
 }
@@ -180,7 +194,7 @@ TEST_P(CgroupSelection, samples_all_but_what_is_excluded_when_nothing_is_include
   const TestProgram in_excluded({RECURSION, "10"});
   const TestProgram in_none({RECURSION, "10"});
   excluded->take(in_excluded.pid());
-  const Counts counts = Sampling(only({}, {excluded->cgroup()})).count();
+  const Counts counts = Sampling(only({}, {excluded->cgroup()})).count({&in_excluded, &in_none});
   EXPECT_GT(count_of(counts, in_none), 0U);
   EXPECT_EQ(count_of(counts, in_excluded), 0U);
 }
@@ -201,7 +215,7 @@ TEST_P(CgroupSelection, is_changed_by_another_program_while_it_runs) {
   const std::uint32_t flags = SEL_CGROUP_INCLUDED;
   ASSERT_EQ(bpf_map_update_elem(sampling.sampler().cgroups_fd(), &added, &flags, BPF_ANY), 0);
   ASSERT_EQ(bpf_map_delete_elem(sampling.sampler().cgroups_fd(), &removed), 0);
-  const Counts counts = sampling.count();
+  const Counts counts = sampling.count({&in_first, &in_second});
   EXPECT_EQ(count_of(counts, in_first), 0U);
   EXPECT_GT(count_of(counts, in_second), 0U);
 }
@@ -216,10 +230,10 @@ TEST_P(CgroupSelection, counts_a_cgroup_with_more_ancestors_than_are_compared) {
   const TestProgram program({RECURSION, "10"});
   cgroups.back()->take(program.pid());
   Sampling sampling(only({cgroups[0]->cgroup()}));
-  EXPECT_EQ(count_of(sampling.count(), program), 0U);
+  EXPECT_EQ(count_of(sampling.count({&program}), program), 0U);
   EXPECT_GT(sampling.sampler().stats()->cgroups_too_deep, 0U);
   sampling.select(only({cgroups[4]->cgroup()}));
-  EXPECT_GT(count_of(sampling.count(), program), 0U);
+  EXPECT_GT(count_of(sampling.count({&program}), program), 0U);
   while (!cgroups.empty()) {
     cgroups.pop_back();  // the innermost first
   }
@@ -245,7 +259,7 @@ TEST(CgroupSelectionByHierarchy, follows_the_selection_from_one_to_the_next) {
     chosen.take(in_chosen.pid());
     other.take(in_other.pid());
     sampling.select(only({chosen.cgroup()}));
-    const Counts counts = sampling.count();
+    const Counts counts = sampling.count({&in_chosen, &in_other});
     EXPECT_GT(count_of(counts, in_chosen), 0U);
     EXPECT_EQ(counts.size(), 1U);
   }
@@ -255,11 +269,11 @@ TEST(CommSelection, takes_samples_of_the_names_alone) {
   const TestProgram program({RECURSION, "10"});
   const TestProgram renamed({"/bin/sh", "-c", "echo ready; while :; do :; done"});
   Sampling sampling({.included = {}, .excluded = {}, .comms = {"sh"}, .hierarchies = {}});
-  const Counts counts = sampling.count();
+  const Counts counts = sampling.count({&program, &renamed});
   EXPECT_GT(count_of(counts, renamed), 0U);
   EXPECT_EQ(count_of(counts, program), 0U);
   sampling.select({.included = {}, .excluded = {}, .comms = {"recursion"}, .hierarchies = {}});
-  const Counts later = sampling.count();
+  const Counts later = sampling.count({&program, &renamed});
   EXPECT_EQ(count_of(later, renamed), 0U);
   EXPECT_GT(count_of(later, program), 0U);
 }
