@@ -52,7 +52,8 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "comm",
      .value = "NAME",
      .group = kTargets,
-     .help = "only processes of this name (ps -o comm); repeatable"},
+     .help = "only processes of this name (ps -o comm); repeatable; who is chosen by process, "
+             "cgroup and name must fit each"},
     {.name = "dry-run",
      .group = kTargets,
      .help = "list the processes that would be profiled now, and why; nothing else"},

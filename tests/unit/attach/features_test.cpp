@@ -26,11 +26,11 @@ TEST(ParseCgroupMounts, reads_v1_v2_and_hybrid_hosts) {
       "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
       "33 31 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup "
       "rw,xattr,release_agent=/lib/agent,name=systemd\n"
-      "34 31 0:31 / /srv/a\\040b rw shared:1 master:2 - cgroup2 cgroup2 rw,nsdelegate\n";
+      "34 31 0:31 /docker/x /srv/a\\040b rw shared:1 master:2 - cgroup2 cgroup2 rw,nsdelegate\n";
   const std::vector<CgroupMount> expected = {
       {false, "cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct"},
       {false, "name=systemd", "/sys/fs/cgroup/systemd"},
-      {true, "", "/srv/a b"},
+      {true, "", "/srv/a b", "/docker/x"},
   };
   EXPECT_EQ(parse_cgroup_mounts(mountinfo), expected);
 }
