@@ -138,7 +138,7 @@ int keep_python_names(void* context, void* data, std::size_t size) {
   return 0;
 }
 
-// What no process will be written to takes no memory: 1.8 MiB.
+// What nothing will be written to takes no memory: 5.1 MiB otherwise.
 void leave_python_out(cpu_sampler_bpf& skeleton) {
   for (bpf_map* map : {skeleton.maps.py_processes, skeleton.maps.py_layouts,
                        skeleton.maps.py_threads, skeleton.maps.py_codes}) {
