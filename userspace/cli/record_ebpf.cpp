@@ -38,6 +38,9 @@ void log_counters(const Recording& recording) {
       "room, {} evicted, {} malformed functions, {} rows without a rule",
       tables.compiled, tables.again, tables.without, tables.refused, tables.no_room, tables.evicted,
       tables.malformed, tables.no_rule);
+  const auto& files = recording.table_files;
+  LOG_DEBUG("unwind cache: {} tables read, {} written, {} damaged, {} could not be written",
+            files.read, files.written, files.damaged, files.failed);
 }
 
 std::vector<std::string> warnings_of(const Recording& recording) {
@@ -118,19 +121,19 @@ Result<EngineResult> EbpfEngine::finish() {
 Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
                                                        int frequency_hz) {
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
-  std::unique_ptr<Recorder> recorder =
-      TRY(Recorder::prepare({.frequency = frequency_hz,
-                             .is_pid_filtered = is_filtered,
-                             .follows_children = options.with_children || !options.command.empty(),
-                             .counts_threads = options.has_thread_frames,
-                             .walks_python = options.has_python,
-                             .has_python_lines = options.has_python_lines,
-                             .keeps_python_loops = options.has_python_eval_frames,
-                             .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
-                            {.prepares_running = options.command.empty()},
-                            {.is_walked = options.has_python,
-                             .max_processes = options.max_python_processes,
-                             .has_versions = options.has_python_versions}));
+  std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
+      {.frequency = frequency_hz,
+       .is_pid_filtered = is_filtered,
+       .follows_children = options.with_children || !options.command.empty(),
+       .counts_threads = options.has_thread_frames,
+       .walks_python = options.has_python,
+       .has_python_lines = options.has_python_lines,
+       .keeps_python_loops = options.has_python_eval_frames,
+       .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
+      {.files_directory = options.unwind_cache_dir, .prepares_running = options.command.empty()},
+      {.is_walked = options.has_python,
+       .max_processes = options.max_python_processes,
+       .has_versions = options.has_python_versions}));
   if (!options.pin_dir.empty()) {
     if (const Result<> pinned = recorder->pin(options.pin_dir); !pinned) {
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);

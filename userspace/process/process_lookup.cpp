@@ -48,6 +48,13 @@ Image* ProcessTable::find_image(Process*& process, const process_id& id, std::ui
   return process->find_image(id, time_ns);  // the images may be others now
 }
 
+// Whether what is known of the image's mappings can be believed for that time.
+bool ProcessTable::is_believed(const Process& process, const Image& image,
+                               std::uint64_t time_ns) const {
+  const bool is_in_doubt = is_doubtful(process) && time_ns > process.verified_ns;
+  return image.history != nullptr && !process.is_kernel_thread && !is_in_doubt;
+}
+
 FoundMapping ProcessTable::find_mapping(const process_id& id, std::uint64_t time_ns,
                                         std::uint64_t address) {
   Process* process = nullptr;
@@ -57,8 +64,7 @@ FoundMapping ProcessTable::find_mapping(const process_id& id, std::uint64_t time
   }
   FoundMapping answer;
   answer.state = LookupState::unknown_mapping;
-  const bool is_in_doubt = is_doubtful(*process) && time_ns > process->verified_ns;
-  if (image->history == nullptr || process->is_kernel_thread || is_in_doubt) {
+  if (!is_believed(*process, *image, time_ns)) {
     return answer;
   }
   const CodeMapping* mapping = image->history->find(address, time_ns);
@@ -87,8 +93,7 @@ FoundMapping ProcessTable::find_file_mapping(const process_id& id, std::uint64_t
   }
   FoundMapping answer;
   answer.state = LookupState::unknown_mapping;
-  const bool is_in_doubt = is_doubtful(*process) && time_ns > process->verified_ns;
-  if (image->history == nullptr || process->is_kernel_thread || is_in_doubt) {
+  if (!is_believed(*process, *image, time_ns)) {
     return answer;
   }
   for (const CodeMapping& mapping : image->history->current()) {

@@ -22,6 +22,14 @@ MappedIdentity identity_of(const MapsEntry& entry) {
   return identity;
 }
 
+// Whether /proc shows another program than the one that is known.  Where nothing of it is known to
+// be mapped, as of one that has just forked, its name alone can tell.
+bool is_another_image(const Image& known, const ProcStat& stat,
+                      const std::vector<CodeMapping>& snapshot) {
+  return known.history->current().empty() ? known.exec_name != stat.comm
+                                          : !known.history->shares_file_with(snapshot);
+}
+
 }  // namespace
 
 Result<> ProcessTable::scan() {
@@ -169,8 +177,7 @@ bool ProcessTable::load(Process& process) {
   }
   process.start.narrow(StartTime::from_ticks(stat->start_ticks));
   const bool was_doubtful = is_doubtful(process);
-  const MappingHistory& known = *process.current().history;
-  if (was_doubtful && !known.current().empty() && !known.shares_file_with(snapshot)) {
+  if (was_doubtful && is_another_image(process.current(), *stat, snapshot)) {
     begin_missed_image(process, *stat);
   }
   Image& image = process.current();

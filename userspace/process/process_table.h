@@ -171,6 +171,7 @@ class ProcessTable {
   bool may_read(Process& process);
   bool take_read_token();
   bool is_doubtful(const Process& process) const;
+  bool is_believed(const Process& process, const Image& image, std::uint64_t time_ns) const;
   bool load(Process& process);
   Process* sharing_parent(const Process& process);
   void begin_missed_image(Process& process, const ProcStat& stat);

@@ -425,6 +425,21 @@ TEST_F(ProcessTableTest, after_a_loss_an_exec_that_was_lost_is_found) {
   EXPECT_NE(find(ls, 100 * kSecond, 0x1000), "/bin/cat+1000");
 }
 
+TEST_F(ProcessTableTest, after_a_loss_an_exec_right_after_the_fork_is_found) {
+  put_shell();
+  fork(100, 200);  // nothing of either is known to be mapped
+  at(101 * kSecond);
+  lose();
+  proc_.put({.pid = 200,
+             .comm = "cat",
+             .start_ticks = (100 * kSecond + kOffset) / kTickNs - 1,
+             .maps = maps_line(0x7000, 0x8000, "/bin/cat")});
+  at(102 * kSecond);
+  const process_id cat = id(200, 100 * kSecond, 4);
+  EXPECT_EQ(name(cat, 102 * kSecond), "cat");
+  EXPECT_EQ(find(cat, 102 * kSecond, 0x7000), "/bin/cat+0");
+}
+
 TEST_F(ProcessTableTest, after_a_loss_what_is_gone_is_not_guessed) {
   put_shell();
   fork(100, 200);
