@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Python interpreters of this machine, for tests that say what each must show.  Found: those of
-// the system, of pyenv, and of a Debian sid that tests/e2e/python/fetch_sid.py keeps.
+// the system, of pyenv, and of the roots that tests/e2e/python/fetch_sid.py and fetch_musl.py keep.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,6 +19,12 @@ namespace waggle {
 struct Interpreter {
   std::string program;  // as this process sees it
   std::string root;     // that it is started in; "" for ours
+  // Programs of tests/programs/python that cannot run there: it has not the libraries.
+  std::vector<std::string> lacks = {};
+
+  [[nodiscard]] bool can_run(const std::string& name) const {
+    return std::ranges::count(lacks, name) == 0;
+  }
 };
 
 inline std::string home_directory() {
@@ -26,23 +32,32 @@ inline std::string home_directory() {
   return home == nullptr ? "/root" : home;
 }
 
-inline std::string sid_root() {
+inline std::string test_cache() {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   return (cache == nullptr || *cache == '\0' ? home_directory() + "/.cache" : std::string(cache)) +
-         "/waggle-test/python-sid";
+         "/waggle-test";
+}
+inline std::string sid_root() {
+  return test_cache() + "/python-sid";
+}
+inline std::string musl_root() {
+  return test_cache() + "/python-musl";
 }
 
 // All of a version: "2.7", "3.11", "3.13t".
 inline std::vector<Interpreter> find_interpreters(const std::string& version) {
   std::vector<Interpreter> found;
   std::error_code ignored;
-  const auto add = [&](const std::string& program, const std::string& root) {
+  const auto add = [&](const std::string& program, const std::string& root,
+                       const std::vector<std::string>& lacks = {}) {
     if (std::filesystem::exists(program, ignored)) {
-      found.push_back({program, root});
+      found.push_back({program, root, lacks});
     }
   };
   add("/usr/bin/python" + version, "");
   add(sid_root() + "/usr/bin/python" + version, sid_root());
+  // Without libffi and zlib.
+  add(musl_root() + "/usr/bin/python" + version, musl_root(), {"callback_ctypes", "released"});
   const char* pyenv = std::getenv("PYENV_ROOT");
   for (const std::string& root : {pyenv == nullptr ? std::string() : std::string(pyenv),
                                   home_directory() + "/.pyenv", std::string("/usr/local/pyenv")}) {

@@ -18,8 +18,11 @@
 #include "userspace/process/process_memory.h"
 #include "userspace/process/start_order.h"
 #include "userspace/runtimes/python/frame_text.h"
+#include "userspace/runtimes/python/layout.h"
 #include "userspace/runtimes/python/lines.h"
+#include "userspace/runtimes/python/package_metadata.h"
 #include "userspace/runtimes/python/python_names.h"
+#include "userspace/runtimes/python/stacks.h"
 #include "userspace/select/match.h"
 #include "userspace/select/selection_maps.h"
 
@@ -86,6 +89,7 @@ Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& opt
       new Recorder(std::move(sampler), std::move(stream), std::move(tables), std::move(python)));
   recorder->prepares_running_ = table_options.prepares_running;
   recorder->has_python_lines_ = python_options.is_walked && options.has_python_lines;
+  recorder->has_python_versions_ = python_options.is_walked && python_options.has_versions;
   if (auto threads = recorder->sampler_.list_threads()) {
     recorder->threads_before_ = *std::move(threads);
   }
@@ -231,28 +235,39 @@ void Recorder::note(const MapRecord& record) {
   }
 }
 
-// Lines are read from the process, so those of one that has ended by now are the functions' first.
-Locator::Function Recorder::make_function(PythonNames names) const {
-  const auto text = [](const PythonNames& of, std::int32_t line) {
-    return python_frame_text({.file = of.file, .name = of.name, .line = line});
-  };
-  Locator::Function function{
-      .text = std::make_shared<const std::string>(text(names, names.first_line)), .text_at = {}};
-  const py_layout* layout = has_python_lines_ ? python_->find_layout(names.process) : nullptr;
-  if (layout == nullptr) {
-    return function;
+// What is read from the process is read now: of one that has ended by now functions have their
+// first line, and no version.  The rest is left to the resolver's thread.
+FunctionRef Recorder::make_function(PythonNames names) {
+  const py_layout* layout = python_->find_layout(names.process);
+  const std::uint32_t version = layout == nullptr ? 0 : layout->version;
+  std::optional<std::vector<std::byte>> table;
+  if (has_python_lines_ && layout != nullptr) {
+    table = read_python_line_table(ProcessMemory(static_cast<pid_t>(names.process.tgid)), *layout,
+                                   names.code);
   }
-  auto table = read_python_line_table(ProcessMemory(static_cast<pid_t>(names.process.tgid)),
-                                      *layout, names.code);
-  if (table) {
-    function.text_at = [text, names = std::move(names), table = *std::move(table),
-                        version = layout->version](std::uint64_t position) {
-      const auto line =
-          find_python_line(table, version, names.first_line, static_cast<std::int64_t>(position));
-      return text(names, line.value_or(names.first_line));
-    };
+  std::string library;
+  ProcessRoot root;
+  if (has_python_versions_ && version != 0 && is_standard_library(names.file)) {
+    library = "standard-library==" + python_version_text(version);
+  } else if (has_python_versions_ && packages_folder(names.file)) {
+    root = roots_.find(names.process);
   }
-  return function;
+  return std::make_shared<const FunctionText>(
+      [this, names = std::move(names), table = std::move(table), version,
+       library = std::move(library),
+       root = std::move(root)](std::optional<std::uint64_t> position) {
+        std::optional<std::int32_t> line;
+        if (table && position) {
+          line = find_python_line(*table, version, names.first_line,
+                                  static_cast<std::int64_t>(*position));
+        }
+        const auto package =
+            root != nullptr ? packages_.find(root->get(), names.file) : std::nullopt;
+        return python_frame_text({.file = names.file,
+                                  .name = names.name,
+                                  .line = line.value_or(names.first_line),
+                                  .package = package ? package_text(*package) : library});
+      });
 }
 
 // A record that is none could only come from a bug of ours: its frames show up as lost names.

@@ -22,6 +22,8 @@
 #include "userspace/process/process_table.h"
 #include "userspace/profile/locator.h"
 #include "userspace/profile/resolver.h"
+#include "userspace/runtimes/python/packages.h"
+#include "userspace/runtimes/python/process_roots.h"
 #include "userspace/runtimes/python/python_feeder.h"
 #include "userspace/runtimes/python/python_names.h"
 #include "userspace/samplers/cpu_sampler.h"
@@ -46,6 +48,7 @@ struct Recording {
 struct PythonOptions {
   bool is_walked = true;
   std::size_t max_processes = 0;  // of Python; those above stay native.  0: no limit
+  bool has_versions = true;       // frames tell the package that their file is of
 };
 
 struct TableOptions {
@@ -114,12 +117,13 @@ class Recorder {
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
   void note(const MapRecord& record);
   void take_python_names();
-  [[nodiscard]] Locator::Function make_function(PythonNames names) const;
+  FunctionRef make_function(PythonNames names);
 
   SamplingEvent event_{};
   ProcessStream stream_;  // heard from before the first sample
   ProcessTable processes_;
   Locator locator_;
+  PythonPackages packages_;  // the resolver's thread alone
   Resolver resolver_;
   CpuSampler sampler_;
   UnwindTables tables_;                 // in the sampler's maps
@@ -129,6 +133,8 @@ class Recorder {
   std::jthread room_;                   // until start(): a wait that costs no time there
   bool prepares_running_ = true;
   bool has_python_lines_ = false;
+  bool has_python_versions_ = false;
+  ProcessRoots roots_;                          // of processes whose functions are of packages
   std::vector<process_thread> threads_before_;  // all, when programs were loaded
   std::vector<process_id> later_;               // that ran at the start, the last one next
   std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC

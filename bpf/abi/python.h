@@ -19,7 +19,7 @@ enum {
 	PY_MAX_LOOPS = 16,   /* parts of one evaluation loop */
 };
 
-#define PY_NO_LAYOUT 0xffffffffU /* in py_process: its version is not known */
+#define PY_NO_LAYOUT 0xffffffffU /* in py_process: it is not known, or not proven yet */
 
 /* Where a version has no such field.  No field but ob_refcnt is at 0 and wanted, but for the ones
  * that say so. */
@@ -140,8 +140,10 @@ struct py_process {
 	/* The evaluation loop, sorted.  A native frame in one of these stands for Python frames. */
 	struct py_range loops[PY_MAX_LOOPS];
 	/*
-	 * In a tail-call interpreter the function below the loop, with a native frame of its own
-	 * that stands for nothing; else empty.
+	 * In a tail-call interpreter the function that has called the first instruction's.  Its
+	 * native frame, which holds the shim, stands for the Python frames, and those of `loops`,
+	 * one above each, for nothing.  Without loops all code of the file that has the Python: it
+	 * is not known how to walk it.  Else empty.
 	 */
 	struct py_range entry;
 };

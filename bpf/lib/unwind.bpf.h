@@ -17,6 +17,7 @@
 #include "bpf/lib/kcompat.bpf.h"
 #include "bpf/lib/mappings.bpf.h"
 #include "bpf/lib/python.bpf.h"
+#include "bpf/lib/stats.bpf.h"
 #include "bpf/lib/unwind_step.h"
 #include "bpf/lib/unwind_tables.bpf.h"
 #include "bpf/lib/walk.bpf.h"
@@ -184,7 +185,11 @@ __noinline u64 unw_find_other(u32 number)
 /* Whether a native frame is left out, because Python's frames take its place. */
 static __always_inline bool unw_is_python(struct unw_walk *w, u32 code)
 {
-	if (code == UNW_CODE_PYTHON_LOOP && w->python == UNW_PYTHON_UNKNOWN)
+	if (code == UNW_CODE_PYTHON_UNWALKED) {
+		w->is_unwalked = 1;
+		return false;
+	}
+	if (w->python == UNW_PYTHON_UNKNOWN)
 		w->python = py_begin(true);
 	return w->python == UNW_PYTHON_BETWEEN;
 }
@@ -261,6 +266,17 @@ __noinline int unwind_one_frame(void)
 	return w->outcome != UNW_STEPPED && w->python != UNW_PYTHON_RUN;
 }
 
+/* Where Python's functions belong in such a stack is not known: the marker stands at the root. */
+static __always_inline void unw_mark_python(struct unw_walk *w)
+{
+	struct cpu_stats *stats = stats_of_this_cpu();
+
+	if (!stats)
+		return;
+	stats->python_unknown_version++;
+	(void)py_fail(w, MARKER_python_unknown_version);
+}
+
 /* w->regs are those of the innermost user frame. */
 static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 {
@@ -271,6 +287,7 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 	w->depth = 0;
 	w->python = UNW_PYTHON_UNKNOWN;
 	w->is_marked = 0;
+	w->is_unwalked = 0;
 	w->spare.address = 0;
 	w->spare.frame = 0;
 	unw_begin_rows(&w->cache, &w->stack.head.process);
@@ -279,6 +296,8 @@ static __always_inline void unw_walk_user_stack(struct unw_walk *w)
 			break;
 	if (w->outcome == UNW_STEPPED)
 		w->outcome = UNW_TOO_DEEP;
+	if (w->is_unwalked)
+		unw_mark_python(w);
 }
 
 #endif

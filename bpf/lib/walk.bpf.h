@@ -47,8 +47,9 @@ struct unw_row_cache {
 /* Whose code an address is in. */
 enum unw_code {
 	UNW_CODE_NATIVE,
-	UNW_CODE_PYTHON_LOOP,  /* its frames stand for Python's */
-	UNW_CODE_PYTHON_ENTRY, /* the function below a tail-call loop, which stands for nothing */
+	UNW_CODE_PYTHON_LOOP,	  /* its frames stand for Python's */
+	UNW_CODE_PYTHON_PART,	  /* of an evaluation whose loop's frame comes next */
+	UNW_CODE_PYTHON_UNWALKED, /* of a Python whose functions cannot be told */
 };
 
 /* Where a walk stands with Python. */
@@ -101,8 +102,10 @@ struct unw_walk {
 	__u32 python;	     /* enum unw_python */
 	__u32 is_marked;     /* the marker that says why native frames end is in place */
 	__u32 is_python_lost; /* frames of Python's are missing; a marker says so */
-	__u64 loop_frame;     /* of the run in progress */
-	__u64 asked_ns;	      /* when user space was last woken for such frames */
+	__u32 is_unwalked;    /* they may be missing: a frame was UNW_CODE_PYTHON_UNWALKED */
+	__u32 pad_;
+	__u64 loop_frame; /* of the run in progress */
+	__u64 asked_ns;	  /* when user space was last woken for such frames */
 	struct unw_spare spare;
 	/* These two here for the sake of the stack: all calls of a program have 512 bytes. */
 	struct pt_regs saved;	  /* with which the task entered the kernel */

@@ -75,6 +75,15 @@ class Benches(unittest.TestCase):
         printed = run(BUILD / "tests/bench/mapping_latency_bench", 20)
         self.assertRegex(printed, r"(?m)^mmap to proc_mappings, 20 mappings, .* median \d+ us")
 
+    def test_python_slowdown_prints_a_row_for_each_profiler(self):
+        py_spy = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "waggle-test/py-spy"
+        printed = run(sys.executable, HERE / "python_slowdown_bench.py", WAGGLE,
+                      py_spy if py_spy.exists() else "-", 1, 1)
+        ratio = rf"{NUMBER} \({NUMBER} to {NUMBER}\)"
+        self.assertRegex(printed, rf"(?m)^{NUMBER} +waggle +{ratio} +{ratio}$")
+        if py_spy.exists():
+            self.assertRegex(printed, rf"(?m)^{NUMBER} +py-spy +{ratio} +{ratio}$")
+
 
 if __name__ == "__main__":
     os.environ["LC_ALL"] = "C"

@@ -130,11 +130,14 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
        .is_comm_filtered = !options.comms.empty(),
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
+       .walks_python = options.has_python,
        .has_python_lines = options.has_python_lines,
        .keeps_python_loops = options.has_python_eval_frames,
        .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
       {.files_directory = options.unwind_cache_dir, .prepares_running = options.command.empty()},
-      {.is_walked = options.has_python, .max_processes = options.max_python_processes}));
+      {.is_walked = options.has_python,
+       .max_processes = options.max_python_processes,
+       .has_versions = options.has_python_versions}));
   if (!options.pin_dir.empty()) {
     if (const Result<> pinned = recorder->pin(options.pin_dir); !pinned) {
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);

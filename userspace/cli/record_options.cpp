@@ -109,6 +109,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "python-eval-frames",
      .group = kPython,
      .help = "keep the interpreter's own frames below those of Python"},
+    {.name = "no-python-versions",
+     .group = kPython,
+     .help = "frames without the package that their file is of, [NAME==VERSION]"},
     {.name = "python-skip-pyperf-profiler-above",
      .value = "N",
      .group = kPython,
@@ -299,6 +302,7 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
         kNames[TRY(parse_choice("python-lines", *text, kNames))] == "current";
   }
   options.has_python_eval_frames = parsed.has("python-eval-frames");
+  options.has_python_versions = !parsed.has("no-python-versions");
   if (const std::string* text = parsed.find("python-skip-pyperf-profiler-above")) {
     options.max_python_processes = static_cast<std::uint32_t>(
         TRY(parse_integer("python-skip-pyperf-profiler-above", *text, 0, kMaxInt)));

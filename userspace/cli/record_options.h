@@ -44,6 +44,7 @@ struct RecordOptions {
   bool has_python = true;
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
+  bool has_python_versions = true;         // of packages, in brackets
   std::uint32_t max_python_processes = 0;  // above, Python's frames stay native; 0: no limit
   bool is_quiet = false;
   bool is_verbose = false;

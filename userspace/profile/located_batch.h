@@ -5,7 +5,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,16 +52,22 @@ struct LocatedFile {
   FilePlace place;  // should it have to be opened
 };
 
-// Of a function that an interpreter runs, as frames show it.  Shared by the main loop and the
-// resolver: it does not change.
-using FunctionText = std::shared_ptr<const std::string>;
+// Makes the text of an interpreter's function, on the resolver's thread, where it may take its
+// time. `position`: where in the function the frame is, if that is told.
+using FunctionText = std::function<std::string(std::optional<std::uint64_t> position)>;
+using FunctionRef = std::shared_ptr<const FunctionText>;
+
+struct LocatedFunction {
+  FunctionRef text;
+  std::optional<std::uint64_t> position;
+};
 
 struct LocatedBatch {
   std::vector<LocatedStack> stacks;
   std::vector<LocatedFrame> frames;
   std::vector<LocatedFile> files;
   std::vector<Region> regions;
-  std::vector<FunctionText> functions;
+  std::vector<LocatedFunction> functions;
 };
 
 }  // namespace waggle

@@ -177,14 +177,14 @@ LocatedFrame Locator::locate_native(std::uint64_t frame) {
   return {.source = FrameSource::file, .index = file_index(file), .address = frame_offset(frame)};
 }
 
-void Locator::name_function(std::uint64_t id, Function function) {
+void Locator::name_function(std::uint64_t id, FunctionRef text) {
   if (functions_.size() >= kMaxFunctions) {
     older_functions_ = std::exchange(functions_, {});
   }
-  functions_.insert_or_assign(id, std::move(function));
+  functions_.insert_or_assign(id, std::move(text));
 }
 
-const Locator::Function* Locator::find_function(std::uint64_t id) {
+const FunctionRef* Locator::find_function(std::uint64_t id) {
   if (const auto known = functions_.find(id); known != functions_.end()) {
     return &known->second;
   }
@@ -199,16 +199,15 @@ LocatedFrame Locator::locate_function(std::uint64_t frame) {
   const std::uint64_t key = frame_payload(frame);
   auto known = function_indexes_.find(key);
   if (known == function_indexes_.end()) {
-    const Function* function = find_function(frame_code_id(frame));
+    const FunctionRef* function = find_function(frame_code_id(frame));
     if (function == nullptr) {
       return marker_frame(MARKER_python_lost_name);
     }
     const auto next = static_cast<std::uint32_t>(batch_.functions.size());
     const std::uint64_t position = frame_position(frame);
     batch_.functions.push_back(
-        position != 0 && function->text_at
-            ? std::make_shared<const std::string>(function->text_at(position - 1))
-            : function->text);
+        {.text = *function,
+         .position = position != 0 ? std::optional(position - 1) : std::nullopt});
     known = function_indexes_.emplace(key, next).first;
   }
   return {.source = FrameSource::function, .index = known->second, .address = key};

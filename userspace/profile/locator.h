@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,14 +37,8 @@ class Locator {
   void note_file(const FileMapping& mapping) { files_.note(mapping); }
   // Files whose names the resolver should read at once.
   std::vector<OpenedFile> take_opened() { return files_.take_opened(); }
-  // A function that an interpreter runs.
-  struct Function {
-    FunctionText text;  // of its frames
-    // Of those that say where in it they are; empty: the same.
-    std::function<std::string(std::uint64_t position)> text_at;
-  };
-  // Whose frames have this id from now on.
-  void name_function(std::uint64_t id, Function function);
+  // A function that an interpreter runs, whose frames have this id from now on.
+  void name_function(std::uint64_t id, FunctionRef text);
   void note_generated_code(std::uint32_t pid) { perf_maps_.note(pid); }
 
   // How a native frame of the kernel side names a mapping's file.
@@ -99,7 +92,7 @@ class Locator {
   std::uint32_t file_index(const ExecutableFileRef& file);
   std::uint32_t region_index(Region region);
   LocatedFrame locate_function(std::uint64_t frame);
-  const Function* find_function(std::uint64_t id);
+  const FunctionRef* find_function(std::uint64_t id);
 
   ProcessTable& processes_;
   ExecutableFiles files_;
@@ -108,8 +101,8 @@ class Locator {
 
   // By id: those used since functions_ was last full, and those of the time before.  More than the
   // kernel side remembers.
-  std::unordered_map<std::uint64_t, Function> functions_;
-  std::unordered_map<std::uint64_t, Function> older_functions_;
+  std::unordered_map<std::uint64_t, FunctionRef> functions_;
+  std::unordered_map<std::uint64_t, FunctionRef> older_functions_;
 
   std::vector<LocatedFrame> stack_;  // of add()
   std::uint64_t cut_samples_ = 0;

@@ -124,7 +124,7 @@ std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& b
     case FrameSource::kernel:
       return text_in_kernel(frame.address);
     case FrameSource::function:
-      return *batch.functions[frame.index];
+      return (*batch.functions[frame.index].text)(batch.functions[frame.index].position);
     case FrameSource::marker:
       break;
   }

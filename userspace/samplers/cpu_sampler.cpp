@@ -141,6 +141,16 @@ int keep_python_names(void* context, void* data, std::size_t size) {
   return 0;
 }
 
+// What nothing will be written to takes no memory: 5.1 MiB otherwise.
+void leave_python_out(cpu_sampler_bpf& skeleton) {
+  for (bpf_map* map : {skeleton.maps.py_processes, skeleton.maps.py_layouts,
+                       skeleton.maps.py_threads, skeleton.maps.py_codes}) {
+    bpf_map__set_max_entries(map, 1);
+  }
+  // One page, the least that a ring has.
+  bpf_map__set_max_entries(skeleton.maps.py_names, static_cast<std::uint32_t>(::getpagesize()));
+}
+
 void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
                std::uint32_t cpu_count) {
   const std::uint32_t ring_count = std::min(cpu_count, kMaxRings);
@@ -167,6 +177,9 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
                            options.is_comm_filtered ? std::uint32_t{SEL_MAX_COMMS} : 1);
   bpf_map__set_max_entries(skeleton.maps.proc_mappings, options.max_processes);
   bpf_map__set_max_entries(skeleton.maps.unw_rules, UNW_MAX_RULES);
+  if (!options.walks_python) {
+    leave_python_out(skeleton);
+  }
   bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
   bpf_program__set_autoload(skeleton.progs.cpu_on_mmap, can_trace_function(kMmapFunction));
   bpf_program__set_autoload(skeleton.progs.cpu_on_exit, options.is_pid_filtered);

@@ -30,6 +30,7 @@ struct CpuSamplerOptions {
   bool is_comm_filtered = false;       // only the names in sel_comms, of that
   bool follows_children = false;       // and what those fork from then on
   bool counts_threads = false;         // one count for each thread
+  bool walks_python = true;            // else its maps have no room
   bool has_python_lines = false;       // Python frames tell where in their function they are
   bool keeps_python_loops = false;     // the evaluation loop's frames stay beside Python's
   std::size_t ring_bytes = 0;          // of each ring, a power of two; 0: chosen by frequency

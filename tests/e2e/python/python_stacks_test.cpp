@@ -76,7 +76,8 @@ struct Version {
 class Running {
  public:
   Running(const Interpreter& interpreter, const std::string& name)
-      : script_(interpreter, PYTHON_STACKS, name),
+      : is_musl_(interpreter.root == musl_root()),
+        script_(interpreter, PYTHON_STACKS, name),
         program_(script_.command()),
         memory_(program_.pid()) {}
 
@@ -84,6 +85,8 @@ class Running {
   [[nodiscard]] pid_t pid() const { return program_.pid(); }
   [[nodiscard]] const ProcessMemory& memory() const { return memory_; }
   [[nodiscard]] const std::string& script() const { return script_.path(); }
+  // Its C library has no call frame information, so native stacks end where it calls main().
+  [[nodiscard]] bool is_musl() const { return is_musl_; }
 
   // Once the program has gone on to its sleep.
   void prove() {
@@ -145,6 +148,7 @@ class Running {
     });
   }
 
+  bool is_musl_;
   Script script_;
   TestProgram program_;
   ProcessMemory memory_;
@@ -392,7 +396,11 @@ std::optional<std::vector<Evaluation>> find_evaluations(LiveTables& tables, cons
   for (int turn = 0; turn < kMaxFrames; ++turn) {
     const std::uint64_t pc = regs.ip - (is_return_address ? 1 : 0);
     const std::uint64_t sp = regs.sp;
-    const unw_rule rule = tables.find_rule(pc).value_or(unw_rule{});
+    const auto known = tables.find_rule(pc);
+    if (!known && turn > 0 && running.is_musl()) {
+      return found;
+    }
+    const unw_rule rule = known.value_or(unw_rule{});
     if (turn > 0 && rule.cfa == UNW_CFA_OTHER) {
       return std::nullopt;
     }

@@ -180,6 +180,8 @@ TEST(RecordOptions, know_the_engines) {
 TEST(RecordOptions, know_the_modes_of_python) {
   EXPECT_TRUE(options_of({}).has_python);
   EXPECT_FALSE(options_of({}).has_python_eval_frames);
+  EXPECT_TRUE(options_of({}).has_python_versions);
+  EXPECT_FALSE(options_of({"--no-python-versions"}).has_python_versions);
   EXPECT_EQ(options_of({}).max_python_processes, 0U);
   for (const std::string mode : {"auto", "ebpf", "pyperf"}) {
     EXPECT_TRUE(options_of({"--python-mode", mode}).has_python) << mode;

@@ -112,29 +112,31 @@ TEST_F(LocatorTest, shows_markers_of_the_kernel_side_in_their_place) {
   EXPECT_EQ(named(), "app;[truncated: depth];([anon]+0x7f0000000000)");
 }
 
-FunctionText text(const std::string& shown) {
-  return std::make_shared<const std::string>(shown);
+FunctionRef text(const std::string& shown) {
+  return std::make_shared<const FunctionText>(
+      [shown](std::optional<std::uint64_t>) { return shown; });
 }
 
 TEST_F(LocatorTest, shows_functions_by_their_texts_and_the_native_frames_beside_them) {
   put(code("00000000 00:00 0"));
-  locator_.name_function(7, {.text = text("f"), .text_at = {}});
+  locator_.name_function(7, text("f"));
   add({user(kCode), frame_make_python(7, 0), user(kCode + 0x20)});
   EXPECT_EQ(named(), "app;([anon]+0x7f0000000020)_[pn];f;([anon]+0x7f0000000000)_[pn]");
 }
 
 TEST_F(LocatorTest, shows_where_in_a_function_a_frame_is_when_it_says_so) {
   put(code("00000000 00:00 0"));
-  locator_.name_function(7, {.text = text("f"), .text_at = [](std::uint64_t position) {
-                               return "f at " + std::to_string(position);
-                             }});
+  locator_.name_function(
+      7, std::make_shared<const FunctionText>([](std::optional<std::uint64_t> position) {
+        return position ? "f at " + std::to_string(*position) : std::string("f");
+      }));
   add({frame_make_python(7, 0), frame_make_python(7, 1), frame_make_python(7, 25)});
   EXPECT_EQ(named(), "app;f at 24;f at 0;f");
 }
 
 TEST_F(LocatorTest, marks_functions_whose_names_did_not_come) {
   put(code("00000000 00:00 0"));
-  locator_.name_function(7, {.text = text("f"), .text_at = {}});
+  locator_.name_function(7, text("f"));
   add({frame_make_python(8, 0), frame_make_python(7, 0)});
   EXPECT_EQ(named(), "app;f;[python: lost name]");
 }
@@ -142,13 +144,13 @@ TEST_F(LocatorTest, marks_functions_whose_names_did_not_come) {
 TEST_F(LocatorTest, remembers_the_functions_that_are_used) {
   put(code("00000000 00:00 0"));
   constexpr std::uint64_t kMany = std::uint64_t{3} << 17;
-  locator_.name_function(7, {.text = text("f"), .text_at = {}});
+  locator_.name_function(7, text("f"));
   for (std::uint64_t id = 100; id < kMany; ++id) {
     if (id % 100'000 == 0) {
       add({frame_make_python(7, 0)});
       EXPECT_EQ(named(), "app;f") << id;
     }
-    locator_.name_function(id, {.text = nullptr, .text_at = {}});
+    locator_.name_function(id, nullptr);
   }
   add({frame_make_python(7, 0)});
   EXPECT_EQ(named(), "app;f");
@@ -156,8 +158,8 @@ TEST_F(LocatorTest, remembers_the_functions_that_are_used) {
 
 TEST_F(LocatorTest, keeps_the_functions_behind_a_return_address_that_is_no_code) {
   put(code("00000000 00:00 0"));
-  locator_.name_function(7, {.text = text("f"), .text_at = {}});
-  locator_.name_function(8, {.text = text("g"), .text_at = {}});
+  locator_.name_function(7, text("f"));
+  locator_.name_function(8, text("g"));
   add({frame_make_python(7, 0), user(0x2000), user(kCode),
        frame_make(FRAME_MARKER, MARKER_truncated_no_unwind_info), frame_make_python(8, 0)});
   EXPECT_EQ(named(), "app;g;[truncated: no unwind info];f");

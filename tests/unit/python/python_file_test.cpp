@@ -33,7 +33,7 @@ std::vector<std::string> files_of(const std::string& version) {
     std::string file = program.string();
     for (const std::string& suffix : {version, version + "m"}) {
       const auto library = libraries / ("libpython" + suffix + ".so.1.0");
-      if (interpreter.root.empty() && std::filesystem::exists(library)) {
+      if (std::filesystem::exists(library)) {
         file = library.string();
       }
     }

@@ -34,8 +34,8 @@ struct LoopSymbols {
 
 // Addresses are those of the file.
 struct EvaluationLoop {
-  // A native frame in one of these runs Python frames.  Sorted, without overlaps, at most
-  // PY_MAX_LOOPS.
+  // A native frame in one of these runs Python frames (see entry).  Sorted, without overlaps, at
+  // most PY_MAX_LOOPS.
   std::vector<py_range> parts;
   // In a tail-call interpreter the function that has called the first instruction's, and has a
   // native frame of its own; empty in all others.

@@ -27,6 +27,7 @@ constexpr std::size_t kMaxDistributions = 8192;
 constexpr std::size_t kMaxFiles = 1 << 20;
 constexpr std::size_t kMaxListBytes = 16 << 20;
 constexpr std::size_t kMaxMetadataBytes = 1 << 20;  // with the description behind the fields
+constexpr std::size_t kMaxReadBytes = std::size_t{256} << 20;  // of all lists of a folder
 constexpr std::size_t kMaxCacheBytes = 32 << 20;
 
 using Directory = std::unique_ptr<DIR, Deleter<::closedir>>;
@@ -99,10 +100,12 @@ bool PackageIndex::add_files(int distribution, std::string_view name, std::uint3
     }
   };
   if (const auto record = read_regular(distribution, "RECORD", kMaxListBytes)) {
+    read_bytes_ += record->size();
     parse_package_record(*record, add_source);
     return true;
   }
   if (const auto list = read_regular(distribution, "installed-files.txt", kMaxListBytes)) {
+    read_bytes_ += list->size();
     parse_installed_files(*list, name, add_source);
     return true;
   }
@@ -110,6 +113,9 @@ bool PackageIndex::add_files(int distribution, std::string_view name, std::uint3
 }
 
 void PackageIndex::add_distribution(int folder, const std::string& name) {
+  if (read_bytes_ > kMaxReadBytes) {
+    return;
+  }
   const auto opened = open_beneath(folder, name, O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
   if (!opened) {
     return;  // an .egg-info can be a file, which lists nothing
@@ -128,6 +134,7 @@ void PackageIndex::add_distribution(int folder, const std::string& name) {
   }
   // Debian's packages leave the lists out.
   if (const auto top = read_regular(distribution, "top_level.txt", kMaxListBytes)) {
+    read_bytes_ += top->size();
     parse_top_level(*top, [&](std::string_view path) { add(path, number, top_levels_); });
   }
 }

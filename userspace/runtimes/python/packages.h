@@ -44,6 +44,7 @@ class PackageIndex {
   [[nodiscard]] const PythonPackage* find_in(const std::vector<Owned>& owned,
                                              std::string_view path) const;
 
+  std::size_t read_bytes_ = 0;
   std::vector<PythonPackage> packages_;
   std::vector<Owned> files_;       // sorted by hash; of two distributions the first counts
   std::vector<Owned> top_levels_;  // of distributions that list no files; of one distribution each

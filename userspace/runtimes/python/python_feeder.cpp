@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxFiles = 16384;
 constexpr int kMaxLooks = 30;  // a second apart
+constexpr int kWarnAfter = 3;  // of them that fail
 
 template <class T>
 bool is_same(const T& a, const T& b) {
@@ -90,7 +91,11 @@ Result<> PythonFeeder::write(const Fed& fed) {
   return {};
 }
 
-bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mapped) {
+// The first that can be walked, else the first that cannot: such a process has a marker where its
+// functions are missing.
+std::optional<PythonFeeder::Fed> PythonFeeder::find_python(const process_id& process,
+                                                           std::span<const Mapped> mapped) const {
+  std::optional<Fed> unwalked;
   for (const auto& [file, start, file_offset] : mapped) {
     const auto known = file == nullptr ? files_.end() : files_.find(file->id);
     if (known == files_.end() || known->second.found == nullptr) {
@@ -101,37 +106,63 @@ bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mappe
     if (!bias) {
       continue;
     }
-    Fed fed{.process = process,
-            .target = make_python_target(*entry.python, *bias),
-            .is_guess = entry.python->is_guess,
-            .is_proven = false,
-            .looks = 0};
-    const auto old = by_pid_.find(process.tgid);
-    if (old != by_pid_.end() && is_same(old->second.process, process) &&
-        has_same_place(old->second.target.process, fed.target.process)) {
-      return true;
+    if (entry.python) {
+      return Fed{.process = process,
+                 .target = make_python_target(*entry.python, *bias),
+                 .is_guess = entry.python->is_guess,
+                 .is_proven = false,
+                 .looks = 0};
     }
-    forget(process.tgid);
-    if (max_processes_ != 0 && by_pid_.size() >= max_processes_) {
-      if (++counters_.above == 1) {
-        note_problem(fmt::format("process {}", process.tgid),
-                     fmt::format("{} processes of Python are walked already "
-                                 "(--python-skip-pyperf-profiler-above)",
-                                 max_processes_));
-      }
-      return false;
+    if (!unwalked) {
+      unwalked = Fed{.process = process,
+                     .target = make_unwalked_target(entry.unwalked, *bias),
+                     .is_guess = true,
+                     .is_proven = false,
+                     .looks = kMaxLooks};
     }
-    if (const auto written = write(fed); !written) {
-      ++counters_.refused;
-      note_problem(fmt::format("process {}", process.tgid), written.error().what);
-      return false;
+  }
+  return unwalked;
+}
+
+// False: the process stays native, and a problem or a counter says why.
+bool PythonFeeder::tell(const Fed& fed) {
+  if (max_processes_ != 0 && by_pid_.size() >= max_processes_) {
+    if (++counters_.above == 1) {
+      note_problem(fmt::format("process {}", fed.process.tgid),
+                   fmt::format("{} processes of Python are walked already "
+                               "(--python-skip-pyperf-profiler-above)",
+                               max_processes_));
     }
-    ++counters_.processes;
-    prover_->prove(process, fed.target);
-    by_pid_.insert_or_assign(process.tgid, fed);
+    return false;
+  }
+  if (const auto written = write(fed); !written) {
+    ++counters_.refused;
+    note_problem(fmt::format("process {}", fed.process.tgid), written.error().what);
+    return false;
+  }
+  ++counters_.processes;
+  if (fed.looks < kMaxLooks) {
+    prover_->prove(fed.process, fed.target);
+  }
+  return true;
+}
+
+bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mapped) {
+  const std::optional<Fed> fed = find_python(process, mapped);
+  if (!fed) {
+    return false;
+  }
+  const auto old = by_pid_.find(process.tgid);
+  if (old != by_pid_.end() && is_same(old->second.process, process) &&
+      has_same_place(old->second.target.process, fed->target.process)) {
     return true;
   }
-  return false;
+  forget(process.tgid);
+  if (!tell(*fed)) {
+    return false;
+  }
+  by_pid_.insert_or_assign(process.tgid, *fed);
+  return true;
 }
 
 void PythonFeeder::forget(std::uint32_t pid) {
@@ -159,7 +190,7 @@ void PythonFeeder::take_proof(const ProvenPython& proven, Done& done) {
   }
   Fed& fed = known->second;
   if (!proven.proof) {
-    if (fed.is_guess && ++fed.looks == kMaxLooks) {
+    if (fed.is_guess && ++fed.looks == kWarnAfter) {
       note_problem(
           fmt::format("process {}", proven.process.tgid),
           fmt::format("Python {} is not known, and reading it as the last known version "
@@ -196,7 +227,7 @@ PythonFeeder::Done PythonFeeder::take_done() {
     if (entry->problem) {
       note_problem(file->name, "its Python cannot be walked: " + entry->problem->what);
     }
-    if (entry->python) {
+    if (entry->python || entry->unwalked.end != 0) {
       known.found = entry;
       done.files.insert(file.get());
     }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -75,14 +76,14 @@ class PythonFeeder {
   // A file.
   struct Entry {
     bool is_asked = true;
-    std::shared_ptr<const PythonFiles::Entry> found;  // with a Python; else nullptr
+    std::shared_ptr<const PythonFiles::Entry> found;  // with a Python, walked or not; else nullptr
   };
   struct Fed {
     process_id process;
     PythonTarget target;  // as it was found, but for what its proof has taught
     bool is_guess;
     bool is_proven;
-    int looks;
+    int looks;  // kMaxLooks: no more
   };
 
   explicit PythonFeeder(std::unique_ptr<PythonProver> prover, int processes_map, int layouts_map,
@@ -91,6 +92,9 @@ class PythonFeeder {
         processes_map_(processes_map),
         layouts_map_(layouts_map),
         max_processes_(max_processes) {}
+  [[nodiscard]] std::optional<Fed> find_python(const process_id& process,
+                                               std::span<const Mapped> mapped) const;
+  bool tell(const Fed& fed);
   Result<> write(const Fed& fed);
   Result<std::uint32_t> layout_number(const py_layout& layout);
   void take_proof(const ProvenPython& proven, Done& done);

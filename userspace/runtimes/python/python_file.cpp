@@ -210,6 +210,17 @@ Result<> use_table(const ElfFile& file, const Definitions& definitions, PythonFi
   return {};
 }
 
+Result<Definitions> read_definitions(const ElfFile& file) {
+  Definitions definitions;
+  TRY(visit_symbols(file, [&](const ElfSymbol& symbol) { definitions.add(symbol); }));
+  if (!definitions.runtime) {
+    if (const ElfSection* section = file.find_section(kRuntimeSection)) {
+      definitions.runtime = section->address;
+    }
+  }
+  return definitions;
+}
+
 // The words of _Py_DebugOffsets, or nothing before 3.13.
 Result<std::optional<DebugOffsetsLayout>> read_words(const ElfFile& file, std::uint64_t runtime) {
   const auto bytes = file.read_segment_from(runtime, kMaxDebugOffsetsBytes);
@@ -294,13 +305,7 @@ std::optional<std::uint32_t> VersionTexts::best() const {
 }
 
 Result<std::optional<PythonFile>> inspect_python_file(const ElfFile& file) {
-  Definitions definitions;
-  TRY(visit_symbols(file, [&](const ElfSymbol& symbol) { definitions.add(symbol); }));
-  if (!definitions.runtime) {
-    if (const ElfSection* section = file.find_section(kRuntimeSection)) {
-      definitions.runtime = section->address;
-    }
-  }
+  const Definitions definitions = TRY(read_definitions(file));
   if (!definitions.has_python()) {
     return std::nullopt;
   }
@@ -315,6 +320,11 @@ Result<std::optional<PythonFile>> inspect_python_file(const ElfFile& file) {
   python.loop = TRY(find_evaluation_loop(file, *symbols));
   python.code_type = definitions.code_type.value_or(0);
   return python;
+}
+
+bool defines_python(const ElfFile& file) {
+  const auto definitions = read_definitions(file);
+  return definitions && definitions->has_python();
 }
 
 }  // namespace waggle

@@ -33,6 +33,9 @@ struct PythonFile {
 // does, and what keeps its frames from being walked.
 Result<std::optional<PythonFile>> inspect_python_file(const ElfFile& file);
 
+// Whether the file defines a runtime, also one that cannot be walked.
+bool defines_python(const ElfFile& file);
+
 // The version that a binary before 3.11 was compiled with, as texts in its data tell: those that
 // end with one, of versions in the table.  Where they name several, the one counts that "pythonX.Y"
 // in the same data confirms, for a file can have other libraries in it, SQLite 3.8 say.

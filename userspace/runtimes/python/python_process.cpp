@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -38,6 +39,21 @@ Result<std::vector<MappedCode>> read_code(pid_t pid) {
   return mapped;
 }
 
+py_range code_of(const std::vector<ElfSegment>& segments) {
+  py_range code{};
+  for (const ElfSegment& segment : segments) {
+    if (segment.is_executable()) {
+      code.start = code.end == 0 ? segment.address : std::min<__u64>(code.start, segment.address);
+      code.end = std::max<__u64>(code.end, segment.address + segment.memory_size);
+    }
+  }
+  return code;
+}
+
+py_range loaded(const py_range& range, std::uint64_t load_bias) {
+  return {range.start + load_bias, range.end + load_bias};
+}
+
 PythonFiles::Entry inspect(UniqueFd fd) {
   PythonFiles::Entry entry;
   auto file = ElfFile::open(std::move(fd));
@@ -50,6 +66,9 @@ PythonFiles::Entry inspect(UniqueFd fd) {
     entry.python = *std::move(python);
   } else {
     entry.problem = std::move(python).error();
+    if (defines_python(*file)) {
+      entry.unwalked = code_of(entry.segments);
+    }
   }
   return entry;
 }
@@ -82,15 +101,18 @@ PythonTarget make_python_target(const PythonFile& file, std::uint64_t load_bias)
   process.interpreters_address = file.interpreters + load_bias;
   process.current_address = file.current == 0 ? 0 : file.current + load_bias;
   process.code_type = file.code_type == 0 ? 0 : file.code_type + load_bias;
-  const auto loaded = [load_bias](const py_range& range) {
-    return py_range{range.start + load_bias, range.end + load_bias};
-  };
   for (const py_range& part : file.loop.parts) {
-    process.loops[process.loop_count++] = loaded(part);  // at most PY_MAX_LOOPS
+    process.loops[process.loop_count++] = loaded(part, load_bias);  // at most PY_MAX_LOOPS
   }
   if (file.loop.entry.end != 0) {
-    process.entry = loaded(file.loop.entry);
+    process.entry = loaded(file.loop.entry, load_bias);
   }
+  return target;
+}
+
+PythonTarget make_unwalked_target(const py_range& code, std::uint64_t load_bias) {
+  PythonTarget target{};
+  target.process.entry = loaded(code, load_bias);
   return target;
 }
 

@@ -27,6 +27,9 @@ class PythonFiles {
     std::vector<ElfSegment> segments;
     std::optional<PythonFile> python;  // nothing: none, or `problem` says why not
     std::optional<Error> problem;
+    // Of a file that has a Python and a problem: all its code.  The evaluation loop is somewhere in
+    // it.  Else empty.
+    py_range unwalked{};
   };
 
   // Reads the file the first time.  shared_ptr: this cache is one owner, whoever uses an entry
@@ -44,6 +47,9 @@ std::optional<std::uint64_t> load_bias(const std::vector<ElfSegment>& segments,
 
 // For the kernel side; process, layout (the number) and thread_id_bias are left to the caller.
 PythonTarget make_python_target(const PythonFile& file, std::uint64_t load_bias);
+
+// Likewise for a Python that cannot be walked, and whose stacks get a marker.
+PythonTarget make_unwalked_target(const py_range& code, std::uint64_t load_bias);
 
 struct FoundPython {
   PythonTarget target;
