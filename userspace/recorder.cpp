@@ -168,6 +168,16 @@ Result<> Recorder::start() {
   return sampler_.start(event_);
 }
 
+std::string Recorder::tell_apart(pid_t pid) {
+  hear_processes();
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  locator_.tell_apart(tgid);
+  const std::uint64_t now_ns = TableClock::now().monotonic_ns;
+  const auto process = processes_.find_instance(tgid, now_ns);
+  const auto name = process ? processes_.find_exec_name(*process, now_ns) : std::nullopt;
+  return name ? std::string(*name) : "[unknown]";
+}
+
 std::vector<int> Recorder::fds() const {
   std::vector<int> fds = stream_.fds();
   fds.push_back(sampler_.poll_fd());

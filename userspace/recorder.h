@@ -66,6 +66,9 @@ class Recorder {
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
 
   Result<> start();
+  // Its samples that are drained from now on stay apart in the profile (Profile::Stack::process).
+  // Returns its exec name.
+  std::string tell_apart(pid_t pid);
 
   // Readable when on_readable() has work to do.  CPUs that come online later are heard at each
   // tick.
