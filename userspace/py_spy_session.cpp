@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "userspace/process/process_table.h"
 #include "userspace/runtimes/python/frame_text.h"
 #include "userspace/tools/external_tools.h"
@@ -78,10 +80,19 @@ std::uint64_t age_ns(const ProcStat& stat) {
   return boottime_ns > start_ns ? boottime_ns - start_ns : 0;
 }
 
-void add_stack(const PySpyStack& stack, Profile& profile) {
+// A name that the program gave in Python, else the kernel's where the thread lives, else a number.
+std::string thread_name(pid_t pid, std::string_view told) {
+  const auto tid = parse_number<pid_t>(told);
+  const auto name = tid ? read_file(fmt::format("/proc/{}/task/{}/comm", pid, *tid), 64)
+                        : Result<std::string>(std::string(told));
+  return name ? name->substr(0, name->find('\n')) : std::string(told);
+}
+
+void add_stack(pid_t pid, const PySpyStack& stack, Profile& profile) {
   Profile::Stack added{.container = profile.intern(""), .comm = profile.intern(""), .frames = {}};
   if (!stack.thread.empty()) {
-    added.frames.push_back(profile.intern(fmt::format("thread: {}", stack.thread)));
+    added.frames.push_back(
+        profile.intern(fmt::format("thread: {}", thread_name(pid, stack.thread))));
   }
   for (const PySpyFrame& frame : stack.frames) {
     added.frames.push_back(profile.intern(
@@ -282,13 +293,14 @@ void PySpySession::end_run(Run& run) {
 
 void PySpySession::take_stacks(Run& run, const ToolEnd& end) {
   const std::string who = fmt::format("process {} ({})", run.recording.target(), run.result.comm);
-  const auto counters = run.recording.read_stacks(
-      end, [&run](const PySpyStack& stack) { add_stack(stack, run.result.stacks); });
+  const auto counters = run.recording.read_stacks(end, [&run](const PySpyStack& stack) {
+    add_stack(run.recording.target(), stack, run.result.stacks);
+  });
   if (!counters) {
     const std::string& reason = counters.error().what;
     run.result.stacks = Profile();
     run.result.error = fmt::format("[Profiling error: {}]", reason);
-    const bool has_said = !end.is_ok() && !end.is_killed;
+    const bool has_said = !end.is_killed && WIFEXITED(end.wait_status) && !end.is_ok();
     note_problem(fmt::format("{}: {}{}, continuing with native frames there", who, reason,
                              has_said ? ": " + run.recording.last_line() : ""));
   } else if (counters->bad_lines != 0) {

@@ -266,6 +266,10 @@ std::vector<PythonFeeder::Problem> Recorder::take_python_problems() {
   return python_ ? python_->take_problems() : std::vector<PythonFeeder::Problem>();
 }
 
+std::vector<std::uint32_t> Recorder::take_python_above() {
+  return python_ ? python_->take_above() : std::vector<std::uint32_t>();
+}
+
 PythonFeeder::Counters Recorder::python_counters() const {
   return python_ ? python_->counters() : PythonFeeder::Counters();
 }

@@ -93,6 +93,8 @@ class Recorder {
 
   // Pythons that cannot be walked, since the last call.
   std::vector<PythonFeeder::Problem> take_python_problems();
+  // Processes of Python beyond PythonOptions::max_processes, since the last call.
+  std::vector<std::uint32_t> take_python_above();
   [[nodiscard]] PythonFeeder::Counters python_counters() const;
 
   // Ends sampling; nothing is counted after it.

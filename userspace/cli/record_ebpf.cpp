@@ -60,8 +60,12 @@ std::vector<std::string> warnings_of(const Recording& recording) {
 class EbpfEngine final : public RecordEngine {
  public:
   EbpfEngine(std::unique_ptr<Recorder> recorder, std::unique_ptr<PySpySession> py_spy,
-             bool has_pids)
-      : recorder_(std::move(recorder)), py_spy_(std::move(py_spy)), has_pids_(has_pids) {}
+             const RecordOptions& options)
+      : recorder_(std::move(recorder)),
+        py_spy_(std::move(py_spy)),
+        has_pids_(!options.pids.empty()),
+        max_python_processes_(options.max_python_processes),
+        is_left_to_py_spy_(py_spy_ != nullptr && options.python_mode == PythonMode::automatic) {}
 
   Result<> select_pid(pid_t pid) override;
   Result<> start() override;
@@ -84,9 +88,15 @@ class EbpfEngine final : public RecordEngine {
   Result<EngineResult> finish() override;
 
  private:
+  void leave_to_py_spy();
+
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: no child is started
   bool has_pids_;
+  std::uint32_t max_python_processes_;
+  bool is_left_to_py_spy_;  // what is above
+  bool has_told_of_above_ = false;
+  std::vector<std::string> problems_;
 };
 
 Result<> EbpfEngine::select_pid(pid_t pid) {
@@ -117,7 +127,26 @@ Result<> EbpfEngine::on_readable() {
   return py_spy_ ? py_spy_->on_readable() : Result<>();
 }
 
+// The Pythons that are too many for the kernel side.
+void EbpfEngine::leave_to_py_spy() {
+  const std::vector<std::uint32_t> above = recorder_->take_python_above();
+  if (!above.empty() && !std::exchange(has_told_of_above_, true)) {
+    problems_.push_back(
+        fmt::format("process {}: {} processes of Python are walked already "
+                    "(--python-skip-pyperf-profiler-above), {}",
+                    above.front(), max_python_processes_,
+                    is_left_to_py_spy_ ? "leaving it and the others to py-spy"
+                                       : "continuing with native frames there"));
+  }
+  for (const std::uint32_t pid : above) {
+    if (is_left_to_py_spy_) {
+      py_spy_->add(static_cast<pid_t>(pid));
+    }
+  }
+}
+
 Result<> EbpfEngine::tick() {
+  leave_to_py_spy();
   if (py_spy_) {
     py_spy_->tick();
   }
@@ -132,7 +161,7 @@ Result<> EbpfEngine::stop() {
 }
 
 std::vector<std::string> EbpfEngine::take_problems() {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = std::exchange(problems_, {});
   for (const auto& [file, reason] : recorder_->take_table_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
   }
@@ -190,14 +219,16 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
     }
   }
   Recorder& hooked = *recorder;
-  const PySpyTargets targets =
-      options.python_mode == PythonMode::py_spy ? PySpyTargets::all : PySpyTargets::none;
+  const bool leaves_some =
+      options.python_mode == PythonMode::automatic && options.max_python_processes != 0;
+  const PySpyTargets targets = options.python_mode == PythonMode::py_spy ? PySpyTargets::all
+                               : leaves_some                             ? PySpyTargets::some
+                                                                         : PySpyTargets::none;
   std::unique_ptr<PySpySession> py_spy = TRY(
       make_py_spy_session(options, frequency_hz, targets,
                           {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
                            .add_own = [](pid_t) {}}));  // it is sampled like any other process
-  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy),
-                                      !options.pids.empty());
+  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy), options);
 }
 
 }  // namespace waggle

@@ -95,8 +95,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "python-skip-pyperf-profiler-above",
      .value = "N",
      .group = kPython,
-     .help = "Python frames of N processes at most, native ones of the others; default 0: no "
-             "limit"},
+     .help =
+         "N processes at most are walked by ebpf, the others are left to py-spy, or native with "
+         "--python-mode ebpf; default 0: no limit"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",

@@ -119,9 +119,9 @@ TEST_F(PySpyBesidePerf, without_btf_native_and_python_stacks_are_in_one_profile)
   EXPECT_EQ(header["tools"]["py-spy"], "ok");
   EXPECT_EQ(header["added"], 0);
   EXPECT_TRUE(file.adds_up()) << "the total is perf's";
-  EXPECT_GT(file.count_of("recursion"), 50U);
+  EXPECT_GT(file.count_of("recursion"), 10U);
   EXPECT_EQ(file.share_of("recursion", ";main;recurse;recurse"), 1.0);
-  ASSERT_GT(file.count_of(kComm), 50U);
+  ASSERT_GT(file.count_of(kComm), 10U);
   for (const CollapsedFile::Line& line : file.lines) {
     if (line.comm == kComm) {
       EXPECT_THAT(line.frames, testing::Each(EndsWith("_[p]"))) << line.stack();
@@ -132,15 +132,20 @@ TEST_F(PySpyBesidePerf, without_btf_native_and_python_stacks_are_in_one_profile)
       << file.text_of(kComm);
 }
 
-// One sample of py-spy every 20 ms, 1,000 in all: of a share of 20 % the standard deviation is 1.3
-// points, so that three of them are wide.
+// Both at once.  Of py-spy one sample every 20 ms, 1,500 in all: of a share of 20 % the standard
+// deviation is 1 point.  What waits for its CPU is met at the same place again and again, so the
+// program goes first.
 TEST_F(PySpyBesidePerf, agrees_with_ebpf_on_the_shares_of_functions) {
   constexpr double kPoints = 3;
-  const TestProgram python(python_shares());
-  const Words target = {"-d", "20", "-F", "499", "-p", pid_of(python)};
-  Words fallback_words = {"--engine", "fallback", "--py-spy-path", py_spy_program()};
-  const auto fallback = shares_of(record(fallback_words, target), kComm);
-  const auto ebpf = shares_of(record({"--engine", "ebpf"}, target), kComm);
+  const TestProgram python({"nice", "-n", "-15", kPython, "-B", PYTHON_SHARES});
+  const std::string pid = pid_of(python);
+  WaggleRun of_ebpf({"record", "--engine", "ebpf", "-d", "30", "-F", "499", "-p", pid, "-o", "-"});
+  const CollapsedFile file =
+      record({"--engine", "fallback", "--py-spy-path", py_spy_program(), "-d", "30"}, {"-p", pid});
+  const WaggleResult result = of_ebpf.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto fallback = shares_of(file, kComm);
+  const auto ebpf = shares_of(CollapsedFile::parse(result.out), kComm);
   int compared = 0;
   for (const auto& [name, share] : ebpf) {
     if (share >= 5) {
@@ -165,7 +170,7 @@ TEST_F(PySpyBesidePerf, follows_a_command_and_tells_lines_and_threads) {
   EXPECT_TRUE(file.adds_up());
   // Its loop, not its first line, which is 8.
   const std::string part = fmt::format(".spend_first ({}:9)_[p]", PYTHON_SHARES);
-  EXPECT_GT(file.count_of(kComm, ";thread: MainThread;"), 0U) << file.text_of(kComm);
+  EXPECT_GT(file.count_of(kComm, ";thread: python3;"), 0U) << file.text_of(kComm);
   EXPECT_GT(file.count_of(kComm, part), 0U) << file.text_of(kComm);
 }
 
@@ -210,8 +215,8 @@ TEST_F(PySpyBesidePerf, is_asked_for_in_ebpf_mode) {
   EXPECT_EQ(header["engine"], "ebpf");
   EXPECT_EQ(header["tools"]["py-spy"], "ok");
   EXPECT_TRUE(file.adds_up());
-  EXPECT_GT(file.count_of("recursion", ";main;recurse"), 50U);
-  ASSERT_GT(file.count_of(kComm), 50U);
+  EXPECT_GT(file.count_of("recursion", ";main;recurse"), 10U);
+  ASSERT_GT(file.count_of(kComm), 10U);
   EXPECT_EQ(file.count_of(kComm, ".spend_all ("), file.count_of(kComm)) << file.text_of(kComm);
   EXPECT_EQ(file.count_of(kComm, "_[pn]"), 0U);
 }
@@ -228,8 +233,23 @@ TEST(PySpyInEbpfMode, tells_of_the_processes_that_are_left_to_it) {
       {"-d", "2", "-F", "199", "-p", pid_of(left) + "," + pid_of(walked)});
   EXPECT_EQ(py_spy.targets(), pid_of(left) + "\n");
   EXPECT_TRUE(file.adds_up());
-  EXPECT_GT(file.count_of(kComm, ";x.made_up (/x.py:1)_[p]"), 50U) << file.text_of(kComm);
-  EXPECT_GT(file.count_of(kComm, ".spend_all ("), 50U);
+  EXPECT_GT(file.count_of(kComm, ";x.made_up (/x.py:1)_[p]"), 10U) << file.text_of(kComm);
+  EXPECT_GT(file.count_of(kComm, ".spend_all ("), 10U);
+}
+
+TEST(PySpyInEbpfMode, takes_the_pythons_that_are_too_many_for_the_kernel_side) {
+  const TestProgram first(python_shares());
+  const TestProgram second(python_shares());
+  const PySpyStandIn py_spy(
+      "trap 'echo \"made_up (/x.py:1) 5\" >$OUTPUT; exit 0' INT; sleep 60 & echo $! >>$DIR/pids; "
+      "wait");
+  const CollapsedFile file =
+      record({"--python-skip-pyperf-profiler-above", "1", "--py-spy-path", py_spy.path()},
+             {"-d", "4", "-F", "199", "-p", pid_of(first) + "," + pid_of(second)});
+  EXPECT_THAT(py_spy.targets(), testing::AnyOf(pid_of(first) + "\n", pid_of(second) + "\n"));
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_GT(file.count_of(kComm, ";x.made_up (/x.py:1)_[p]"), 10U) << file.text_of(kComm);
+  EXPECT_GT(file.count_of(kComm, ".spend_all ("), 10U);
 }
 
 // The processes that another one started, not its threads, as the kernel tells.
@@ -297,7 +317,7 @@ TEST_P(MisbehavingPySpy, is_named_and_outlived_and_the_rest_is_there) {
   EXPECT_THAT(header["tools"]["py-spy"].get<std::string>(), HasSubstr(GetParam().says));
   EXPECT_EQ(header["tools"]["perf"], "ok");
   EXPECT_TRUE(file.adds_up());
-  EXPECT_GT(file.count_of("recursion", ";main;recurse"), 50U);
+  EXPECT_GT(file.count_of("recursion", ";main;recurse"), 10U);
   ASSERT_GT(file.count_of(kComm), 0U);
   for (const CollapsedFile::Line& line : file.lines) {
     if (line.comm == kComm) {
@@ -325,7 +345,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"that_writes_without_end", "exec yes 'f (/a.py:1) 5' >$OUTPUT",
                          "py-spy was ended by signal 25"},
                     Case{"that_writes_a_link", "ln -s /etc/passwd $OUTPUT", "py-spy wrote no file"},
-                    Case{"that_prints_without_end", "exec yes", "py-spy was ended by signal 2"}),
+                    Case{"that_prints_without_end", "exec yes", "py-spy had not begun to sample"}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(MisbehavingPySpyOnce, that_leaves_the_process_stopped_is_told_of_and_it_goes_on) {

@@ -113,11 +113,9 @@ bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mappe
     }
     forget(process.tgid);
     if (max_processes_ != 0 && by_pid_.size() >= max_processes_) {
-      if (++counters_.above == 1) {
-        note_problem(fmt::format("process {}", process.tgid),
-                     fmt::format("{} processes of Python are walked already "
-                                 "(--python-skip-pyperf-profiler-above)",
-                                 max_processes_));
+      ++counters_.above;
+      if (known_above_.insert(process.tgid).second) {
+        above_.push_back(process.tgid);
       }
       return false;
     }
@@ -213,6 +211,10 @@ void PythonFeeder::housekeep() {
       prover_->prove(fed.process, fed.target);
     }
   }
+}
+
+std::vector<std::uint32_t> PythonFeeder::take_above() {
+  return std::exchange(above_, {});
 }
 
 std::vector<PythonFeeder::Problem> PythonFeeder::take_problems() {

@@ -21,6 +21,10 @@ struct PySpyOptions {
 inline constexpr int kMaxPySpyHz = 50;
 int py_spy_rate(int frequency_hz);
 
+// Of a py-spy that does little and must do it in time: one that comes late meets the program where
+// that waits for its CPU, again and again (ToolOptions::nice).
+inline constexpr int kPySpyNice = -10;
+
 // More than any recording has; py-spy is ended by a signal that says so where it writes more.
 inline constexpr std::uint64_t kMaxPySpyOutputBytes = std::uint64_t{64} << 20;
 

@@ -68,6 +68,7 @@ Result<PySpyRecording> PySpyRecording::start(const std::string& py_spy, pid_t ta
   const std::string output = fmt::format("{}/py-spy.{}", directory, target);
   ToolOptions tool_options;
   tool_options.file_bytes = kMaxPySpyOutputBytes;
+  tool_options.nice = kPySpyNice;
   SupervisedTool tool =
       TRY(SupervisedTool::start(py_spy_record_command(py_spy, target, options, output),
                                 std::move(tool_options), [](std::string_view) {}));
