@@ -62,6 +62,10 @@ class FallbackRecorder {
   // Samples of the process that are read from now on stay apart in the profile
   // (Profile::Stack::process).  Returns its exec name.
   std::string tell_apart(pid_t pid);
+  // With FallbackOptions::counts_threads; "": not known.
+  [[nodiscard]] std::string thread_name(pid_t tid) const {
+    return std::string(names_.thread_name(tid));
+  }
   // A tool of ours: no sample of it counts.
   void add_own(pid_t pid) { own_.insert(pid); }
 

@@ -80,27 +80,6 @@ std::uint64_t age_ns(const ProcStat& stat) {
   return boottime_ns > start_ns ? boottime_ns - start_ns : 0;
 }
 
-// A name that the program gave in Python, else the kernel's where the thread lives, else a number.
-std::string thread_name(pid_t pid, std::string_view told) {
-  const auto tid = parse_number<pid_t>(told);
-  const auto name = tid ? read_file(fmt::format("/proc/{}/task/{}/comm", pid, *tid), 64)
-                        : Result<std::string>(std::string(told));
-  return name ? name->substr(0, name->find('\n')) : std::string(told);
-}
-
-void add_stack(pid_t pid, const PySpyStack& stack, Profile& profile) {
-  Profile::Stack added{.container = profile.intern(""), .comm = profile.intern(""), .frames = {}};
-  if (!stack.thread.empty()) {
-    added.frames.push_back(
-        profile.intern(fmt::format("thread: {}", thread_name(pid, stack.thread))));
-  }
-  for (const PySpyFrame& frame : stack.frames) {
-    added.frames.push_back(profile.intern(
-        python_frame_text({.file = frame.file, .name = frame.name, .line = frame.line})));
-  }
-  profile.add(added, stack.count);
-}
-
 }  // namespace
 
 PySpySession::PySpySession(PySpySessionOptions options, PySpyHooks hooks, EventLoop loop)
@@ -291,11 +270,27 @@ void PySpySession::end_run(Run& run) {
   take_stacks(run, end);
 }
 
+void PySpySession::add_stack(const PySpyStack& stack, Run& run) {
+  Profile& profile = run.result.stacks;
+  Profile::Stack added{.container = profile.intern(""), .comm = profile.intern(""), .frames = {}};
+  if (!stack.thread.empty()) {
+    // The name that it has in Python, else the kernel's.
+    const auto tid = parse_number<pid_t>(stack.thread);
+    const std::string name = tid ? hooks_.thread_name(run.recording.target(), *tid) : "";
+    added.frames.push_back(
+        profile.intern(fmt::format("thread: {}", name.empty() ? stack.thread : name)));
+  }
+  for (const PySpyFrame& frame : stack.frames) {
+    added.frames.push_back(profile.intern(
+        python_frame_text({.file = frame.file, .name = frame.name, .line = frame.line})));
+  }
+  profile.add(added, stack.count);
+}
+
 void PySpySession::take_stacks(Run& run, const ToolEnd& end) {
   const std::string who = fmt::format("process {} ({})", run.recording.target(), run.result.comm);
-  const auto counters = run.recording.read_stacks(end, [&run](const PySpyStack& stack) {
-    add_stack(run.recording.target(), stack, run.result.stacks);
-  });
+  const auto counters = run.recording.read_stacks(
+      end, [this, &run](const PySpyStack& stack) { add_stack(stack, run); });
   if (!counters) {
     const std::string& reason = counters.error().what;
     run.result.stacks = Profile();

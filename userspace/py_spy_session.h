@@ -41,6 +41,8 @@ struct PySpyHooks {
   std::function<std::string(pid_t)> tell_apart;
   // A child of ours, that is not to be sampled.
   std::function<void(pid_t)> add_own;
+  // "" where it is not known.
+  std::function<std::string(pid_t pid, pid_t tid)> thread_name;
 };
 
 struct PySpyResult {
@@ -103,6 +105,7 @@ class PySpySession {
   void forget(Run& run);
   void end_run(Run& run);
   void take_stacks(Run& run, const ToolEnd& end);
+  void add_stack(const PySpyStack& stack, Run& run);
   void exclude(const std::string& reason, pid_t pid);
   void note_problem(std::string text);
   [[nodiscard]] std::vector<std::string> excluded_texts() const;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/record_engine.h"
@@ -55,6 +56,11 @@ std::vector<std::string> warnings_of(const Recording& recording) {
                                    std::uint32_t{SEL_MAX_PIDS}));
   }
   return warnings;
+}
+
+std::string read_thread_name(pid_t pid, pid_t tid) {
+  const auto name = read_file(fmt::format("/proc/{}/task/{}/comm", pid, tid), 64);
+  return name ? name->substr(0, name->find('\n')) : "";
 }
 
 class EbpfEngine final : public RecordEngine {
@@ -227,7 +233,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
   std::unique_ptr<PySpySession> py_spy = TRY(
       make_py_spy_session(options, frequency_hz, targets,
                           {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-                           .add_own = [](pid_t) {}}));  // it is sampled like any other process
+                           .add_own = [](pid_t) {},  // it is sampled like any other process
+                           .thread_name = read_thread_name}));
   return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy), options);
 }
 

@@ -150,10 +150,11 @@ Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& 
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames}));
   FallbackRecorder& hooked = *recorder;
-  std::unique_ptr<PySpySession> py_spy = TRY(
-      make_py_spy_session(options, frequency_hz, py_spy_targets(options.python_mode),
-                          {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-                           .add_own = [&hooked](pid_t pid) { hooked.add_own(pid); }}));
+  std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy_session(
+      options, frequency_hz, py_spy_targets(options.python_mode),
+      {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
+       .add_own = [&hooked](pid_t pid) { hooked.add_own(pid); },
+       .thread_name = [&hooked](pid_t, pid_t tid) { return hooked.thread_name(tid); }}));
   return std::make_unique<FallbackEngine>(std::move(recorder), std::move(py_spy));
 }
 

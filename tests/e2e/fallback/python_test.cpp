@@ -132,27 +132,49 @@ TEST_F(PySpyBesidePerf, without_btf_native_and_python_stacks_are_in_one_profile)
       << file.text_of(kComm);
 }
 
-// Both at once.  Of py-spy one sample every 20 ms, 1,500 in all: of a share of 20 % the standard
-// deviation is 1 point.  What waits for its CPU is met at the same place again and again, so the
-// program goes first.
+// Of each function, in several recordings.
+using Shares = std::map<std::string, std::vector<double>>;
+
+void add_shares(const CollapsedFile& file, Shares& shares) {
+  for (const auto& [name, share] : shares_of(file, kComm)) {
+    shares[name].push_back(share);
+  }
+}
+
+double median(std::vector<double> values, std::size_t count) {
+  values.resize(count);  // 0 where it was not seen
+  std::ranges::sort(values);
+  return values[count / 2];
+}
+
+// The medians of five recordings, each by both at once: where the host has no CPU left for py-spy
+// it makes up for what it has missed, all at one place, and what waits for its CPU is met there
+// again and again.  Of a recording's 500 samples a share of 20 % has a standard deviation of 1.8
+// points, the median one of 1.
 TEST_F(PySpyBesidePerf, agrees_with_ebpf_on_the_shares_of_functions) {
   constexpr double kPoints = 3;
+  constexpr std::size_t kRounds = 5;
   const TestProgram python({"nice", "-n", "-15", kPython, "-B", PYTHON_SHARES});
   const std::string pid = pid_of(python);
-  WaggleRun of_ebpf({"record", "--engine", "ebpf", "-d", "30", "-F", "499", "-p", pid, "-o", "-"});
-  const CollapsedFile file =
-      record({"--engine", "fallback", "--py-spy-path", py_spy_program(), "-d", "30"}, {"-p", pid});
-  const WaggleResult result = of_ebpf.wait();
-  ASSERT_EQ(result.status, 0) << result.err;
-  const auto fallback = shares_of(file, kComm);
-  const auto ebpf = shares_of(CollapsedFile::parse(result.out), kComm);
+  Shares of_ebpf;
+  Shares of_py_spy;
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    WaggleRun ebpf({"record", "--engine", "ebpf", "-d", "11", "-F", "499", "-p", pid, "-o", "-"});
+    add_shares(record({"--engine", "fallback", "--py-spy-path", py_spy_program(), "-d", "10"},
+                      {"-p", pid}),
+               of_py_spy);
+    const WaggleResult result = ebpf.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    add_shares(CollapsedFile::parse(result.out), of_ebpf);
+  }
   int compared = 0;
-  for (const auto& [name, share] : ebpf) {
-    if (share >= 5) {
+  for (const auto& [name, shares] : of_ebpf) {
+    const double ours = median(shares, kRounds);
+    if (ours >= 5) {
       ++compared;
-      const double theirs = fallback.contains(name) ? fallback.at(name) : 0;
-      fmt::print("{}: {:.1f} % by ebpf, {:.1f} % by py-spy\n", name, share, theirs);
-      EXPECT_NEAR(share, theirs, kPoints) << name;
+      const double theirs = median(of_py_spy[name], kRounds);
+      fmt::print("{}: {:.1f} % by ebpf, {:.1f} % by py-spy\n", name, ours, theirs);
+      EXPECT_NEAR(ours, theirs, kPoints) << name;
     }
   }
   EXPECT_GE(compared, 8);
