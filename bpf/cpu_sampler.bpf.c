@@ -338,6 +338,23 @@ int cpu_on_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/*
+ * Each new mapping of the host: most are left after two tests.  Not loaded where the kernel cannot
+ * trace its functions.
+ */
+SEC("fentry/perf_event_mmap")
+int cpu_on_mmap(unsigned long long *ctx)
+{
+	struct vm_area_struct *vma = (void *)ctx[0];
+	struct kc_task task = {};
+
+	if (!(vma->vm_flags & KC_VM_EXEC) || !vma->vm_file)
+		return 0;
+	kc_read_current(&task, bpf_get_current_pid_tgid() >> 32);
+	maps_note_change(&task.process, vma->vm_start, vma->vm_end);
+	return 0;
+}
+
 /* Loaded only where pids are selected. */
 SEC("raw_tp/sched_process_exit")
 int cpu_on_exit(struct bpf_raw_tracepoint_args *ctx)

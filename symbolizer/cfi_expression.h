@@ -21,6 +21,7 @@ struct CfiRegisters {
   std::uint8_t ip;         // as expressions name it
   bool has_link_register;  // a return address that no rule mentions is in its register
   std::uint8_t spare;      // see unw_spare_place; kNoRegister: is not followed
+  std::uint8_t landing;    // what __builtin_eh_return() leaves its function by; or kNoRegister
 };
 
 // What an expression computes.

@@ -52,10 +52,14 @@ constexpr std::uint8_t kOperandMask = 0x3f;
 constexpr std::size_t kMaxRememberedStates = 256;
 
 constexpr CfiRegisters kX86Registers{
-    .sp = 7, .fp = 6, .ip = 16, .has_link_register = false, .spare = 3};
+    .sp = 7, .fp = 6, .ip = 16, .has_link_register = false, .spare = 3, .landing = 2};
 // No number stands for the pc.
-constexpr CfiRegisters kArm64Registers{
-    .sp = 31, .fp = 29, .ip = 255, .has_link_register = true, .spare = kNoRegister};
+constexpr CfiRegisters kArm64Registers{.sp = 31,
+                                       .fp = 29,
+                                       .ip = 255,
+                                       .has_link_register = true,
+                                       .spare = kNoRegister,
+                                       .landing = kNoRegister};
 
 std::int64_t multiply(std::uint64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(a * static_cast<std::uint64_t>(b));

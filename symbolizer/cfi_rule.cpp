@@ -194,7 +194,10 @@ unw_rule rule_of(const CfiState& state, const CfiContext& context) {
   maker.make_fp();
   maker.make_spare();
   unw_rule rule = maker.rule();
-  rule.is_signal_frame = context.is_signal_frame ? 1 : 0;
+  // The end of _Unwind_RaiseException and its like: on to a landing pad, which nobody calls.
+  const bool lands =
+      rule.other_register != 0 && rule.other_register == context.registers.landing + 1;
+  rule.is_signal_frame = context.is_signal_frame || lands ? 1 : 0;
   return rule;
 }
 

@@ -347,6 +347,91 @@ Result<UnwindTable> UnwindTable::from_rows(std::span<const CfiRow> rows,
   return builder.finish({});
 }
 
+UnwindTable::Parts UnwindTable::parts(const UnwindRules& rules) const {
+  Parts parts{.lowest_address = lowest_address_,
+              .nodes = nodes_,
+              .leaf_count = leaf_count_,
+              .levels = levels_,
+              .used = {},
+              .facts = facts_};
+  std::unordered_map<std::uint16_t, std::uint16_t> indexes;
+  for (unw_node& leaf : std::span(parts.nodes).first(leaf_count_)) {
+    for (unw_row& row : leaf.rows) {
+      const auto [known, is_new] =
+          indexes.try_emplace(row.rule, static_cast<std::uint16_t>(parts.used.size()));
+      if (is_new) {
+        parts.used.push_back(rules.at(row.rule));
+      }
+      row.rule = known->second;
+    }
+  }
+  return parts;
+}
+
+namespace {
+
+// Each level leads to all of the one below, in order, and ends in one root.
+bool is_tree(const UnwindTable::Parts& parts) {
+  std::size_t first = 0;  // of the level below
+  std::size_t count = parts.leaf_count;
+  for (std::uint32_t level = 0; level < parts.levels; ++level) {
+    const std::size_t node_count =
+        count / UNW_BRANCHES_PER_NODE + (count % UNW_BRANCHES_PER_NODE != 0 ? 1 : 0);
+    if (count <= 1 || parts.nodes.size() < first + count + node_count) {
+      return false;
+    }
+    for (std::size_t i = 0; i < node_count * UNW_BRANCHES_PER_NODE; ++i) {
+      const unw_node& node = parts.nodes[first + count + i / UNW_BRANCHES_PER_NODE];
+      if (node.branches[i % UNW_BRANCHES_PER_NODE].child != first + std::min(i, count - 1)) {
+        return false;
+      }
+    }
+    first += count;
+    count = node_count;
+  }
+  return count == 1 && parts.nodes.size() == first + 1;
+}
+
+}  // namespace
+
+Result<UnwindTable> UnwindTable::from_parts(Parts parts, UnwindRules& rules) {
+  if (parts.leaf_count > kMaxNodes || parts.levels > UNW_MAX_LEVELS || !is_tree(parts) ||
+      parts.used.size() > UNW_MAX_RULES) {
+    return fail(Errc::malformed, "the nodes of an unwind table are no tree");
+  }
+  const auto leaves = std::span(parts.nodes).first(parts.leaf_count);
+  for (const unw_node& leaf : leaves) {
+    if (!std::ranges::all_of(leaf.rows,
+                             [&](unw_row row) { return row.rule < parts.used.size(); })) {
+      return fail(Errc::malformed, "a row of an unwind table has no rule");
+    }
+  }
+  UnwindTable table;
+  std::vector<std::uint16_t> numbers;
+  for (const unw_rule& rule : parts.used) {
+    const auto number = rules.acquire(rule);
+    if (!number) {
+      rules.release(table.rules_);
+      return fail(Errc::exhausted, "too many rules in the unwind tables of this host");
+    }
+    if (*number >= UNW_FIXED_RULES) {
+      table.rules_.push_back(*number);
+    }
+    numbers.push_back(*number);
+  }
+  for (unw_node& leaf : leaves) {
+    for (unw_row& row : leaf.rows) {
+      row.rule = numbers[row.rule];
+    }
+  }
+  table.lowest_address_ = parts.lowest_address;
+  table.nodes_ = std::move(parts.nodes);
+  table.leaf_count_ = parts.leaf_count;
+  table.levels_ = parts.levels;
+  table.facts_ = parts.facts;
+  return table;
+}
+
 void UnwindTable::copy_node(std::size_t index, std::span<const std::uint32_t> numbers,
                             unw_node& out) const {
   CHECK(numbers.size() == nodes_.size());

@@ -94,6 +94,20 @@ class UnwindTable {
   static Result<UnwindTable> from_rows(std::span<const CfiRow> rows, std::uint64_t lowest_address,
                                        UnwindRules& rules);
 
+  // What another table was: its nodes, whose rows have indexes into `used` in place of numbers.
+  // Errc::malformed: they are no tree of leaf_count leaves and `levels` levels above them, or an
+  // index leads nowhere.  Errc::exhausted: no numbers are left.  Neither leaves rules taken.
+  struct Parts {
+    std::uint64_t lowest_address;
+    std::vector<unw_node> nodes;
+    std::size_t leaf_count;
+    std::uint32_t levels;
+    std::vector<unw_rule> used;
+    UnwindTableFacts facts;
+  };
+  static Result<UnwindTable> from_parts(Parts parts, UnwindRules& rules);
+  [[nodiscard]] Parts parts(const UnwindRules& rules) const;
+
   [[nodiscard]] std::uint64_t lowest_address() const { return lowest_address_; }
   // Leaves first, in order of address; the root last.  Children are indexes into this.
   [[nodiscard]] const std::vector<unw_node>& nodes() const { return nodes_; }

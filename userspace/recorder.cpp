@@ -68,8 +68,12 @@ Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& opt
                                                     const TableOptions& table_options,
                                                     const PythonOptions& python_options) {
   CpuSampler sampler = TRY(CpuSampler::load(options));
-  UnwindTables tables =
-      TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd(), table_options.budget_bytes));
+  std::unique_ptr<UnwindTableFiles> files;
+  if (!table_options.files_directory.empty()) {
+    files = TRY(UnwindTableFiles::open(table_options.files_directory));
+  }
+  UnwindTables tables = TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd(),
+                                                table_options.budget_bytes, std::move(files)));
   std::optional<PythonFeeder> python;
   if (python_options.is_walked) {
     python = TRY(PythonFeeder::start(sampler.python_processes_fd(), sampler.python_layouts_fd(),
@@ -330,6 +334,7 @@ Result<Recording> Recorder::finish() {
       .bpf_map_bytes = sampler_.map_bytes() + follower_.map_bytes() + tables_.map_bytes(),
       .mappings = follower_.counters(),
       .tables = tables_.counters(),
+      .table_files = tables_.file_counters(),
       .duration = end_ - start_,
       .kernel_names_problem = std::move(resolved.kernel_problem)};
 }

@@ -37,6 +37,7 @@ struct Recording {
   std::uint64_t bpf_map_bytes = 0;
   MappingFeeder::Counters mappings{};
   UnwindTables::Counters tables{};
+  UnwindTableFiles::Counters table_files{};
   std::chrono::nanoseconds duration{};  // from the first event's start to the last one's stop
   std::optional<Error> kernel_names_problem;
 };
@@ -48,6 +49,7 @@ struct PythonOptions {
 
 struct TableOptions {
   std::size_t budget_bytes = UnwindTables::kBudgetBytes;  // of the kernel side's memory
+  std::string files_directory = {};                       // of tables on disk; "": none
   bool prepares_running = true;  // tables of what already runs, before the first sample
 };
 

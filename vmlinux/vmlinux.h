@@ -119,6 +119,15 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+struct file;
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
+	struct file *vm_file;
+};
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;

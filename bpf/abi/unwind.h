@@ -68,7 +68,8 @@ struct unw_rule {
 	__u8 fp;  /* enum unw_saved, the caller's frame pointer */
 	__u8 ra;  /* enum unw_saved, the return address; not _NOT, not _LOST, not _FP */
 	__u8 other_register;  /* DWARF register number plus one; 0: none is named above */
-	__u8 is_signal_frame; /* the caller was interrupted: its ip is no return address */
+	__u8 is_signal_frame; /* the caller was interrupted, or is entered at a landing pad: its ip
+				 is no return address */
 	__u8 spare;	      /* enum unw_spare_place, or words */
 };
 ABI_ASSERT(sizeof(struct unw_rule) == 16, "unw_rule has no padding");

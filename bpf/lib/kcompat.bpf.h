@@ -16,6 +16,7 @@
 
 enum {
 	KC_PF_KTHREAD = 0x00200000, /* include/linux/sched.h */
+	KC_VM_EXEC = 0x00000004,    /* include/linux/mm.h */
 };
 
 /* The part of task_struct that a sample needs, read at once. */

@@ -16,7 +16,7 @@ struct {
 	__type(value, struct process_mappings);
 } proc_mappings SEC(".maps");
 
-/* User space raises it after each change of proc_mappings. */
+/* Raised after each change of proc_mappings, atomically: both sides do. */
 volatile __u64 proc_version;
 
 /* Sizes, not types: libbpf 1.1 cannot find the size of an inner map's value type. */
@@ -112,7 +112,31 @@ static __always_inline bool maps_find_row(const struct process_mappings *mapping
 	at = maps_search(value_at, address);
 #undef value_at
 	*out = node->rows[at];
-	return address >= out->start && address < out->end;
+	if (address < out->start || address >= out->end)
+		return false;
+	return out->start >= mappings->changed_end || out->end <= mappings->changed_start ||
+	       bpf_ktime_get_ns() >= mappings->changed_until_ns;
+}
+
+/*
+ * A file is mapped to be executed at [start, end) of the current process.  User space hears of it
+ * 0.1 ms later, and some milliseconds on a busy host; what was mapped there before was unmapped.
+ */
+static __always_inline void maps_note_change(const struct process_id *process, u64 start, u64 end)
+{
+	struct process_mappings *mappings = maps_of(process);
+
+	if (!mappings || !maps_is_same_process(&mappings->process, process))
+		return;
+	if (mappings->changed_end) {
+		start = start < mappings->changed_start ? start : mappings->changed_start;
+		end = end > mappings->changed_end ? end : mappings->changed_end;
+	}
+	mappings->changed_until_ns = bpf_ktime_get_ns() + MAPPINGS_CHANGED_NS;
+	mappings->changed_start = start;
+	mappings->changed_end = end;
+	__sync_fetch_and_add(&mappings->epoch, MAPPINGS_EPOCH_CHANGED);
+	__sync_fetch_and_add(&proc_version, 1);
 }
 
 #endif

@@ -50,6 +50,12 @@ std::optional<std::string> find_text(const std::string& path) {
   return *std::move(text);
 }
 
+// r0 = 0; exit
+constexpr auto kProgram = std::to_array<bpf_insn>({
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+});
+
 }  // namespace
 
 std::string kernel_release() {
@@ -65,13 +71,22 @@ bool has_kernel_btf() {
   return ::access(kKernelBtfPath, R_OK) == 0;
 }
 
+bool can_trace_function(const char* name) {
+  const int id = ::libbpf_find_vmlinux_btf_id(name, BPF_TRACE_FENTRY);
+  if (id <= 0) {
+    return false;
+  }
+  bpf_prog_load_opts options{};
+  options.sz = sizeof(options);
+  options.expected_attach_type = BPF_TRACE_FENTRY;
+  options.attach_btf_id = static_cast<std::uint32_t>(id);
+  const UniqueFd program(::bpf_prog_load(BPF_PROG_TYPE_TRACING, "waggle_probe", "GPL",
+                                         kProgram.data(), kProgram.size(), &options));
+  return program.is_open();
+}
+
 Result<> probe_bpf() {
   TRY(create_map());
-  // r0 = 0; exit
-  constexpr auto kProgram = std::to_array<bpf_insn>({
-      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-  });
   const int fd = ::bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "waggle_probe", "GPL", kProgram.data(),
                                  kProgram.size(), nullptr);
   if (fd < 0) {

@@ -23,6 +23,12 @@ bool has_kernel_btf();
 // Makes a map and loads a program of type perf_event.  The error names what was refused.
 Result<> probe_bpf();
 
+// What the kernel calls for each new mapping (kernel/events/core.c).
+inline constexpr const char* kMmapFunction = "perf_event_mmap";
+// Whether a program can be loaded that runs when the kernel calls that function: compilers may have
+// inlined it, and kernels without ftrace trace none.
+bool can_trace_function(const char* name);
+
 // The number in /proc/sys/`name` ("kernel/perf_event_paranoid"); nothing if there is none.
 std::optional<std::int64_t> find_sysctl(std::string_view name);
 

@@ -42,6 +42,9 @@ void log_counters(const Recording& recording) {
       "room, {} evicted, {} malformed functions, {} rows without a rule",
       tables.compiled, tables.again, tables.without, tables.refused, tables.no_room, tables.evicted,
       tables.malformed, tables.no_rule);
+  const auto& files = recording.table_files;
+  LOG_DEBUG("unwind cache: {} tables read, {} written, {} damaged, {} could not be written",
+            files.read, files.written, files.damaged, files.failed);
 }
 
 std::vector<std::string> warnings_of(const Recording& recording) {
@@ -209,16 +212,16 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
   const bool is_walked =
       options.python_mode == PythonMode::automatic || options.python_mode == PythonMode::ebpf;
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
-  std::unique_ptr<Recorder> recorder = TRY(
-      Recorder::prepare({.frequency = frequency_hz,
-                         .is_pid_filtered = is_filtered,
-                         .follows_children = options.with_children || !options.command.empty(),
-                         .counts_threads = options.has_thread_frames,
-                         .has_python_lines = options.has_python_lines,
-                         .keeps_python_loops = options.has_python_eval_frames,
-                         .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
-                        {.prepares_running = options.command.empty()},
-                        {.is_walked = is_walked, .max_processes = options.max_python_processes}));
+  std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
+      {.frequency = frequency_hz,
+       .is_pid_filtered = is_filtered,
+       .follows_children = options.with_children || !options.command.empty(),
+       .counts_threads = options.has_thread_frames,
+       .has_python_lines = options.has_python_lines,
+       .keeps_python_loops = options.has_python_eval_frames,
+       .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
+      {.files_directory = options.unwind_cache_dir, .prepares_running = options.command.empty()},
+      {.is_walked = is_walked, .max_processes = options.max_python_processes}));
   if (!options.pin_dir.empty()) {
     if (const Result<> pinned = recorder->pin(options.pin_dir); !pinned) {
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);

@@ -70,6 +70,10 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "DIR",
      .group = kSampling,
      .help = "pin programs and maps under DIR of a bpffs while it runs"},
+    {.name = "unwind-cache",
+     .value = "DIR",
+     .group = kSampling,
+     .help = "keep unwind tables in DIR, ready for the next start; 256 MiB at most"},
     {.name = "no-python", .group = kPython, .help = "native frames only, also in Python processes"},
     {.name = "python-mode",
      .value = "MODE",
@@ -211,6 +215,12 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
       return fail(Errc::malformed, "--pin: \"\" is no directory");
     }
     options.pin_dir = *text;
+  }
+  if (const std::string* text = parsed.find("unwind-cache")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--unwind-cache: \"\" is no directory");
+    }
+    options.unwind_cache_dir = *text;
   }
   return {};
 }

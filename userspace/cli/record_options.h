@@ -39,6 +39,7 @@ struct RecordOptions {
   PerfMode perf_mode = PerfMode::fp;
   int perf_dwarf_stack_bytes = 8192;
   std::string pin_dir;              // "": nothing is pinned
+  std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   bool has_thread_frames = false;   // --threads
   PythonMode python_mode = PythonMode::automatic;

@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -58,8 +57,14 @@ Result<std::uint32_t> MappingFeeder::write_node(std::span<const Row> rows) {
 
 Result<process_mappings> MappingFeeder::write_nodes(const process_id& process,
                                                     std::span<const Row> rows, Fed& fed) {
-  process_mappings entry{
-      .process = process, .epoch = ++last_epoch_, .has_python = 0, .node_starts = {}, .nodes = {}};
+  process_mappings entry{.process = process,
+                         .epoch = ++last_epoch_,
+                         .has_python = 0,
+                         .changed_start = 0,
+                         .changed_end = 0,
+                         .changed_until_ns = 0,
+                         .node_starts = {},
+                         .nodes = {}};
   std::ranges::fill(entry.node_starts, kNoAddress);
   for (std::size_t i = 0; !rows.empty(); ++i) {
     const auto part = rows.first(std::min<std::size_t>(rows.size(), MAPPINGS_ROWS_PER_NODE));
@@ -113,8 +118,8 @@ Result<> MappingFeeder::feed(const process_id& process, std::uint64_t epoch,
 }
 
 void MappingFeeder::tell_change() {
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // not before what it tells of
-  version_ = version_ + 1;
+  // The kernel side adds too.  Not before what it tells of.
+  __atomic_fetch_add(&version_, 1, __ATOMIC_SEQ_CST);
 }
 
 void MappingFeeder::give_back(const Fed& fed) {

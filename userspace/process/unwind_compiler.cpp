@@ -29,16 +29,17 @@ Result<ElfFile> open_elf(const ExecutableFileRef& file, const FilePlace& place) 
 
 }  // namespace
 
-Result<std::unique_ptr<UnwindCompiler>> UnwindCompiler::start(UnwindCache& cache) {
+Result<std::unique_ptr<UnwindCompiler>> UnwindCompiler::start(UnwindCache& cache,
+                                                              UnwindTableFiles* files) {
   UniqueFd done_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!done_fd.is_open()) {
     return fail_errno("eventfd", errno);
   }
-  return std::unique_ptr<UnwindCompiler>(new UnwindCompiler(cache, std::move(done_fd)));
+  return std::unique_ptr<UnwindCompiler>(new UnwindCompiler(cache, files, std::move(done_fd)));
 }
 
-UnwindCompiler::UnwindCompiler(UnwindCache& cache, UniqueFd done_fd)
-    : cache_(cache), done_fd_(std::move(done_fd)) {
+UnwindCompiler::UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, UniqueFd done_fd)
+    : cache_(cache), files_(files), done_fd_(std::move(done_fd)) {
   for (Lane& lane : lanes_) {
     lane.thread = std::jthread([this, &lane] { run(lane); });
   }
@@ -97,6 +98,21 @@ std::optional<UnwindCompiler::Work> UnwindCompiler::next(Lane& lane) {
   return work;
 }
 
+Result<UnwindTable> UnwindCompiler::make_table(const ElfFile& elf, const FileIdentity* identity) {
+  const bool is_kept =
+      files_ != nullptr && identity != nullptr && UnwindTableFiles::is_worth_it(*identity);
+  if (is_kept) {
+    if (auto table = files_->read(*identity, cache_.rules())) {
+      return *std::move(table);
+    }
+  }
+  UnwindTable table = TRY(UnwindTable::build(elf, cache_.rules()));
+  if (is_kept) {
+    files_->write(*identity, table, cache_.rules());
+  }
+  return table;
+}
+
 CompiledTable UnwindCompiler::compile_one(const Work& work) {
   CompiledTable compiled{
       .file = work.file, .place = work.place, .table = fail(Errc::not_found, "")};
@@ -105,7 +121,7 @@ CompiledTable UnwindCompiler::compile_one(const Work& work) {
     compiled.table = std::unexpected(elf.error());
     return compiled;
   }
-  auto table = UnwindTable::build(*elf, cache_.rules());
+  auto table = make_table(*elf, work.file == nullptr ? nullptr : &work.file->identity);
   if (!table) {
     compiled.table = std::unexpected(std::move(table).error());
     return compiled;

@@ -19,6 +19,7 @@
 #include "symbolizer/elf_file.h"
 #include "userspace/process/executable_files.h"
 #include "userspace/process/unwind_cache.h"
+#include "userspace/process/unwind_table_files.h"
 
 namespace waggle {
 
@@ -36,8 +37,9 @@ struct CompiledTable {
 // tables of others never wait for one.
 class UnwindCompiler {
  public:
-  // The cache outlives it.
-  static Result<std::unique_ptr<UnwindCompiler>> start(UnwindCache& cache);
+  // The cache and the files, if there are any, outlive it.
+  static Result<std::unique_ptr<UnwindCompiler>> start(UnwindCache& cache,
+                                                       UnwindTableFiles* files = nullptr);
   UnwindCompiler(const UnwindCompiler&) = delete;
   UnwindCompiler& operator=(const UnwindCompiler&) = delete;
   ~UnwindCompiler();
@@ -66,13 +68,15 @@ class UnwindCompiler {
     std::jthread thread;
   };
 
-  UnwindCompiler(UnwindCache& cache, UniqueFd done_fd);
+  UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, UniqueFd done_fd);
   Lane& lane_of(const ExecutableFileRef& file);
   void run(Lane& lane);
   std::optional<Work> next(Lane& lane);
   CompiledTable compile_one(const Work& work);
+  Result<UnwindTable> make_table(const ElfFile& elf, const FileIdentity* identity);
 
   UnwindCache& cache_;
+  UnwindTableFiles* files_;
   UniqueFd done_fd_;
   std::mutex mutex_;
   std::vector<CompiledTable> done_;  // guarded by mutex_

@@ -39,11 +39,12 @@ const ElfSegment* find_segment(const std::vector<ElfSegment>& segments, std::uin
 
 }  // namespace
 
-Result<UnwindTables> UnwindTables::start(int nodes_map, int rules_map, std::size_t budget_bytes) {
+Result<UnwindTables> UnwindTables::start(int nodes_map, int rules_map, std::size_t budget_bytes,
+                                         std::unique_ptr<UnwindTableFiles> files) {
   auto cache = std::make_unique<UnwindCache>(nodes_map, rules_map, budget_bytes);
   TRY(cache->prepare());
-  auto compiler = TRY(UnwindCompiler::start(*cache));
-  return UnwindTables(std::move(cache), std::move(compiler));
+  auto compiler = TRY(UnwindCompiler::start(*cache, files.get()));
+  return UnwindTables(std::move(cache), std::move(files), std::move(compiler));
 }
 
 void UnwindTables::ask(Entry& entry, const ExecutableFileRef& file, const FilePlace& place,

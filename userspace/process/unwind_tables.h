@@ -18,6 +18,7 @@
 #include "userspace/process/executable_files.h"
 #include "userspace/process/unwind_cache.h"
 #include "userspace/process/unwind_compiler.h"
+#include "userspace/process/unwind_table_files.h"
 
 namespace waggle {
 
@@ -55,8 +56,10 @@ class UnwindTables {
   };
 
   // The descriptors of unw_nodes and unw_rules, which stay the caller's.
+  // `files` on disk are read first, where there are any.
   static Result<UnwindTables> start(int nodes_map, int rules_map,
-                                    std::size_t budget_bytes = kBudgetBytes);
+                                    std::size_t budget_bytes = kBudgetBytes,
+                                    std::unique_ptr<UnwindTableFiles> files = nullptr);
 
   // Asks for the table of a file, if nobody did.
   void want(const ExecutableFileRef& file, const FilePlace& place, UnwindUrgency urgency);
@@ -76,6 +79,10 @@ class UnwindTables {
   void housekeep();
 
   [[nodiscard]] Counters counters() const;
+  // All 0 without files.
+  [[nodiscard]] UnwindTableFiles::Counters file_counters() const {
+    return files_ == nullptr ? UnwindTableFiles::Counters() : files_->counters();
+  }
   // Since the last call; the first kMaxProblems of each kind of all.
   static constexpr std::size_t kMaxProblems = 8;
   std::vector<Problem> take_problems();
@@ -96,8 +103,9 @@ class UnwindTables {
     std::size_t node_count;
   };
 
-  UnwindTables(std::unique_ptr<UnwindCache> cache, std::unique_ptr<UnwindCompiler> compiler)
-      : cache_(std::move(cache)), compiler_(std::move(compiler)) {}
+  UnwindTables(std::unique_ptr<UnwindCache> cache, std::unique_ptr<UnwindTableFiles> files,
+               std::unique_ptr<UnwindCompiler> compiler)
+      : cache_(std::move(cache)), files_(std::move(files)), compiler_(std::move(compiler)) {}
   void ask(Entry& entry, const ExecutableFileRef& file, const FilePlace& place,
            UnwindUrgency urgency);
   void make_urgent(Entry& entry);
@@ -106,6 +114,7 @@ class UnwindTables {
   void forget_old();
 
   std::unique_ptr<UnwindCache> cache_;
+  std::unique_ptr<UnwindTableFiles> files_;
   std::unique_ptr<UnwindCompiler> compiler_;
   std::unordered_map<std::uint32_t, Entry> entries_;  // by ExecutableFile::id, which names one file
   std::vector<Denied> denied_;

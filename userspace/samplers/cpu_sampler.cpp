@@ -14,11 +14,13 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "bpf/abi/frame.h"
 #include "bpf/abi/select.h"
 #include "bpf/abi/unwind.h"
 #include "skel/cpu_sampler.skel.h"
 #include "userspace/attach/bpf_handles.h"
+#include "userspace/attach/features.h"
 #include "userspace/attach/grace_period.h"
 #include "userspace/attach/libbpf_log.h"
 #include "userspace/attach/map_bytes.h"
@@ -92,6 +94,7 @@ struct CpuSampler::State {
   std::optional<CpuEvents> events;
   BpfLink fork_link;
   BpfLink exec_link;
+  BpfLink mmap_link;
   BpfLink exit_link;
   std::optional<PinDirectory> pins;
 
@@ -159,6 +162,7 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   bpf_map__set_max_entries(skeleton.maps.proc_mappings, options.max_processes);
   bpf_map__set_max_entries(skeleton.maps.unw_rules, UNW_MAX_RULES);
   bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
+  bpf_program__set_autoload(skeleton.progs.cpu_on_mmap, can_trace_function(kMmapFunction));
   bpf_program__set_autoload(skeleton.progs.cpu_on_exit, options.is_pid_filtered);
 }
 
@@ -274,6 +278,14 @@ Result<> CpuSampler::start(const SamplingEvent& event) {
   if (state_->options.follows_children) {
     state_->fork_link = TRY(attach(programs.cpu_on_fork));
   }
+  if (auto link = attach(programs.cpu_on_mmap)) {
+    state_->mmap_link = *std::move(link);
+  } else {
+    LOG_DEBUG(
+        "{}: for some milliseconds, a library that is mapped where another was can have the "
+        "stacks of that",
+        link.error().what);
+  }
   state_->events.emplace(event, state_->options.frequency);
   return state_->events->start(programs.cpu_on_tick);
 }
@@ -352,6 +364,7 @@ void CpuSampler::stop() {
   state_->events->stop();
   state_->fork_link.reset();
   state_->exec_link.reset();
+  state_->mmap_link.reset();
   state_->exit_link.reset();
 }
 

@@ -97,6 +97,26 @@ TEST(Feeding, is_done_before_the_first_sample_of_what_already_runs) {
   EXPECT_EQ(seen.early, 0U);
 }
 
+TEST(Feeding, reads_tables_that_an_earlier_recording_has_left_on_disk) {
+  const TempDir dir;
+  const TestProgram running = start("frames_0");
+  std::vector<UnwindTableFiles::Counters> files;
+  for (int recording = 0; recording < 2; ++recording) {
+    RecorderRun recorder({.frequency = 199, .is_pid_filtered = true},
+                         {.files_directory = dir.path() + "/tables"});
+    ASSERT_TRUE(recorder->select_pid(running.pid()));
+    recorder.start();
+    recorder.run(seconds(1));
+    const Recording end = recorder.finish();
+    EXPECT_GT(tally(end.profile, "frames_0").whole, 40U);
+    files.push_back(end.table_files);
+  }
+  EXPECT_EQ(files[0].read, 0U);
+  EXPECT_EQ(files[0].written, 1U);  // the vDSO is of no file
+  EXPECT_EQ(files[1].read, 1U);
+  EXPECT_EQ(files[1].written, 0U);
+}
+
 // The table is there, so the mappings are all that is missing.  A process has its name from the
 // path that it was started by, and its table from the file.
 TEST(Feeding, is_done_before_the_first_sample_of_a_program_that_starts) {

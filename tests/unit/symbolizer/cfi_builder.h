@@ -28,10 +28,11 @@ constexpr std::uint64_t kEhFrame = 0x20000;  // address of .eh_frame
 constexpr std::uint64_t kEhFrameHeader = 0x28000;
 constexpr std::uint64_t kGot = 0x30000;
 constexpr std::uint64_t kPlt = kCode + 0x8000;
-// What DWARF calls rax, rdx, rbx, rbp, rsp, r9, r10 and the return address.
+// What DWARF calls rax, rdx, rcx, rbx, rbp, rsp, r9, r10 and the return address.
 enum : std::uint8_t {
   kRax = 0,
   kRdx = 1,
+  kRcx = 2,
   kRbx = 3,
   kRbp = 6,
   kRsp = 7,

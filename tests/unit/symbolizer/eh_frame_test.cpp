@@ -172,6 +172,13 @@ TEST(EhFrame, understands_every_place_of_the_return_address) {
             "unsupported");
 }
 
+// As GCC describes the last instructions of _Unwind_RaiseException.
+TEST(EhFrame, knows_that_a_landing_pad_is_no_return_address) {
+  EXPECT_EQ(rule_of_program(cfi::def_cfa(kRcx, 8)), "r2+8 ra=cfa-8 signal");
+  EXPECT_EQ(rule_of_program(join(cfi::def_cfa_offset(0), cfi::in_register(kRip, kRcx))),
+            "sp+0 ra=r2 signal");
+}
+
 TEST(EhFrame, refuses_a_stack_pointer_that_is_not_the_cfa) {
   EXPECT_EQ(rule_of_program(cfi::val_offset(kRsp, 0)), kEntry);
   EXPECT_EQ(rule_of_program(cfi::val_offset(kRsp, 1)), "unsupported");
