@@ -5,9 +5,6 @@
 #include <iterator>
 #include <utility>
 
-#include "base/log.h"
-#include "userspace/tools/py_spy/command.h"
-
 namespace waggle {
 
 Result<std::unique_ptr<PySpySession>> make_py_spy_session(const RecordOptions& options,

@@ -2,7 +2,6 @@
 #include "userspace/profile/runtime_merge.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
