@@ -11,6 +11,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/text.h"
+
 namespace waggle {
 
 using std::chrono::milliseconds;
@@ -116,6 +118,17 @@ ToolEnd SupervisedTool::kill() {
   }
   drain();
   return *poll_end();
+}
+
+std::string last_line_of(std::string_view words) {
+  constexpr std::size_t kMaxBytes = 160;
+  const auto lines = split(words, '\n');
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (line->find_first_not_of(" \t\r[]") != std::string_view::npos) {
+      return printable(line->substr(0, kMaxBytes));
+    }
+  }
+  return "it said nothing";
 }
 
 }  // namespace waggle

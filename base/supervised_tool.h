@@ -74,4 +74,7 @@ class SupervisedTool {
   bool is_killed_ = false;
 };
 
+// The last line of `words` that tells something, made fit to be shown.
+std::string last_line_of(std::string_view words);
+
 }  // namespace waggle

@@ -118,6 +118,12 @@ Result<> FallbackRecorder::start() {
   return watch(*recording_, recording_fds_, [this] { read_recording(); });
 }
 
+std::string FallbackRecorder::tell_apart(pid_t pid) {
+  drain_stream();
+  told_apart_.insert(pid);
+  return names_.exec_name(pid, TableClock::now().monotonic_ns);
+}
+
 void FallbackRecorder::drain_stream() {
   stream_.drain([this](const ProcessRecord& record) { names_.apply(record); });
 }
@@ -290,9 +296,11 @@ void FallbackRecorder::on_sample(const PerfSample& sample) {
     return;
   }
   Profile& profile = result_.profile;
-  Profile::Stack stack{.container = profile.intern(""),
-                       .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
-                       .frames = {}};
+  Profile::Stack stack{
+      .container = profile.intern(""),
+      .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
+      .frames = {},
+      .process = told_apart_.contains(sample.pid) ? static_cast<std::uint32_t>(sample.pid) : 0};
   if (options_.counts_threads) {
     stack.frames.push_back(
         profile.intern(fmt::format("thread: {}", names_.thread_name(sample.tid))));

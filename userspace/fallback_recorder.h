@@ -59,6 +59,15 @@ class FallbackRecorder {
   void select_pid(pid_t pid) { pids_.insert(pid); }
   // Returns once perf samples.
   Result<> start();
+  // Samples of the process that are read from now on stay apart in the profile
+  // (Profile::Stack::process).  Returns its exec name.
+  std::string tell_apart(pid_t pid);
+  // With FallbackOptions::counts_threads; "": not known.
+  [[nodiscard]] std::string thread_name(pid_t tid) const {
+    return std::string(names_.thread_name(tid));
+  }
+  // A tool of ours: no sample of it counts.
+  void add_own(pid_t pid) { own_.insert(pid); }
 
   // Readable when on_readable() has work to do.
   [[nodiscard]] int fd() const { return loop_.fd(); }
@@ -117,7 +126,8 @@ class FallbackRecorder {
   FallbackNames names_;
   std::set<pid_t> pids_;
   std::set<pid_t> own_;  // we and our tools
-  std::string event_;    // for perf's --event
+  std::set<pid_t> told_apart_;
+  std::string event_;  // for perf's --event
   bool prints_offsets_ = true;
   FallbackRecording result_;
   std::optional<PerfRecording> recording_;

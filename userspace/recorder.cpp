@@ -185,6 +185,16 @@ Result<> Recorder::start() {
   return sampler_.start(event_);
 }
 
+std::string Recorder::tell_apart(pid_t pid) {
+  hear_processes();
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  locator_.tell_apart(tgid);
+  const std::uint64_t now_ns = TableClock::now().monotonic_ns;
+  const auto process = processes_.find_instance(tgid, now_ns);
+  const auto name = process ? processes_.find_exec_name(*process, now_ns) : std::nullopt;
+  return name ? std::string(*name) : "[unknown]";
+}
+
 std::vector<int> Recorder::fds() const {
   std::vector<int> fds = stream_.fds();
   fds.push_back(sampler_.poll_fd());
@@ -282,6 +292,10 @@ void Recorder::take_python_names() {
 
 std::vector<PythonFeeder::Problem> Recorder::take_python_problems() {
   return python_ ? python_->take_problems() : std::vector<PythonFeeder::Problem>();
+}
+
+std::vector<std::uint32_t> Recorder::take_python_above() {
+  return python_ ? python_->take_above() : std::vector<std::uint32_t>();
 }
 
 PythonFeeder::Counters Recorder::python_counters() const {

@@ -74,6 +74,9 @@ class Recorder {
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
 
   Result<> start();
+  // Its samples that are drained from now on stay apart in the profile (Profile::Stack::process).
+  // Returns its exec name.
+  std::string tell_apart(pid_t pid);
 
   // Readable when on_readable() has work to do.  CPUs that come online later are heard at each
   // tick.
@@ -98,6 +101,8 @@ class Recorder {
 
   // Pythons that cannot be walked, since the last call.
   std::vector<PythonFeeder::Problem> take_python_problems();
+  // Processes of Python beyond PythonOptions::max_processes, since the last call.
+  std::vector<std::uint32_t> take_python_above();
   [[nodiscard]] PythonFeeder::Counters python_counters() const;
 
   // Ends sampling; nothing is counted after it.

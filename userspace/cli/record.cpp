@@ -296,7 +296,7 @@ void RecordRun::end_command() {
 
 std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
   for (const auto& [tool, state] : facts.tools) {
-    if (state != "ok") {
+    if (tool == "perf" && state != "ok") {
       return state;
     }
   }

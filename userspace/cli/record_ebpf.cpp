@@ -2,12 +2,16 @@
 // The engine of hosts with BTF and BPF.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_py_spy.h"
 #include "userspace/recorder.h"
 
 namespace waggle {
@@ -57,20 +61,30 @@ std::vector<std::string> warnings_of(const Recording& recording) {
   return warnings;
 }
 
+std::string read_thread_name(pid_t pid, pid_t tid) {
+  const auto name = read_file(fmt::format("/proc/{}/task/{}/comm", pid, tid), 64);
+  return name ? name->substr(0, name->find('\n')) : "";
+}
+
 class EbpfEngine final : public RecordEngine {
  public:
-  EbpfEngine(std::unique_ptr<Recorder> recorder, bool has_pids)
-      : recorder_(std::move(recorder)), has_pids_(has_pids) {}
+  EbpfEngine(std::unique_ptr<Recorder> recorder, std::unique_ptr<PySpySession> py_spy,
+             const RecordOptions& options)
+      : recorder_(std::move(recorder)),
+        py_spy_(std::move(py_spy)),
+        has_pids_(!options.pids.empty()),
+        max_python_processes_(options.max_python_processes),
+        is_left_to_py_spy_(py_spy_ != nullptr && options.python_mode == PythonMode::automatic) {}
 
-  Result<> select_pid(pid_t pid) override { return recorder_->select_pid(pid); }
+  Result<> select_pid(pid_t pid) override;
   Result<> select(const Selection& selection) override { return recorder_->select(selection); }
-  Result<> start() override { return recorder_->start(); }
-  [[nodiscard]] std::vector<int> fds() const override { return recorder_->fds(); }
-  Result<> on_readable() override { return recorder_->on_readable(); }
+  Result<> start() override;
+  [[nodiscard]] std::vector<int> fds() const override;
+  Result<> on_readable() override;
   [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
     return recorder_->tick_interval();
   }
-  Result<> tick() override { return recorder_->tick(); }
+  Result<> tick() override;
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override {
     const Result<cpu_stats> stats = recorder_->stats();
@@ -80,21 +94,92 @@ class EbpfEngine final : public RecordEngine {
     return has_pids_ && recorder_->selected_count() == 0;
   }
   std::vector<std::string> take_problems() override;
-  Result<> stop() override { return recorder_->stop(); }
+  Result<> stop() override;
   Result<EngineResult> finish() override;
 
  private:
+  void leave_to_py_spy();
+
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: no child is started
   bool has_pids_;
+  std::uint32_t max_python_processes_;
+  bool is_left_to_py_spy_;  // what is above
+  bool has_told_of_above_ = false;
+  std::vector<std::string> problems_;
 };
 
+Result<> EbpfEngine::select_pid(pid_t pid) {
+  if (py_spy_) {
+    py_spy_->select_pid(pid);
+  }
+  return recorder_->select_pid(pid);
+}
+
+Result<> EbpfEngine::start() {
+  TRY(recorder_->start());
+  if (py_spy_) {
+    py_spy_->start();
+  }
+  return {};
+}
+
+std::vector<int> EbpfEngine::fds() const {
+  std::vector<int> fds = recorder_->fds();
+  if (py_spy_) {
+    fds.push_back(py_spy_->fd());
+  }
+  return fds;
+}
+
+Result<> EbpfEngine::on_readable() {
+  TRY(recorder_->on_readable());
+  return py_spy_ ? py_spy_->on_readable() : Result<>();
+}
+
+// The Pythons that are too many for the kernel side.
+void EbpfEngine::leave_to_py_spy() {
+  const std::vector<std::uint32_t> above = recorder_->take_python_above();
+  if (!above.empty() && !std::exchange(has_told_of_above_, true)) {
+    problems_.push_back(
+        fmt::format("process {}: {} processes of Python are walked already "
+                    "(--python-skip-pyperf-profiler-above), {}",
+                    above.front(), max_python_processes_,
+                    is_left_to_py_spy_ ? "leaving it and the others to py-spy"
+                                       : "continuing with native frames there"));
+  }
+  for (const std::uint32_t pid : above) {
+    if (is_left_to_py_spy_) {
+      py_spy_->add(static_cast<pid_t>(pid));
+    }
+  }
+}
+
+Result<> EbpfEngine::tick() {
+  leave_to_py_spy();
+  if (py_spy_) {
+    py_spy_->tick();
+  }
+  return recorder_->tick();
+}
+
+Result<> EbpfEngine::stop() {
+  if (py_spy_) {
+    py_spy_->interrupt();
+  }
+  return recorder_->stop();
+}
+
 std::vector<std::string> EbpfEngine::take_problems() {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = std::exchange(problems_, {});
   for (const auto& [file, reason] : recorder_->take_table_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
   }
   for (const auto& [subject, reason] : recorder_->take_python_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with native frames there", subject, reason));
+  }
+  if (py_spy_) {
+    std::ranges::move(py_spy_->take_problems(), std::back_inserter(problems));
   }
   return problems;
 }
@@ -112,15 +197,21 @@ Result<EngineResult> EbpfEngine::finish() {
   facts.truncated = recording.truncated;
   facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
   std::vector<std::string> warnings = warnings_of(recording);
-  return EngineResult{.profile = std::move(recording.profile),
+  EngineResult result{.profile = std::move(recording.profile),
                       .facts = std::move(facts),
                       .warnings = std::move(warnings)};
+  if (py_spy_) {
+    TRY(merge_py_spy(*py_spy_, result));
+  }
+  return result;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
                                                        int frequency_hz) {
+  const bool is_walked =
+      options.python_mode == PythonMode::automatic || options.python_mode == PythonMode::ebpf;
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
   std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
       {.frequency = frequency_hz,
@@ -130,12 +221,12 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
        .is_comm_filtered = !options.comms.empty(),
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
-       .walks_python = options.has_python,
+       .walks_python = is_walked,
        .has_python_lines = options.has_python_lines,
        .keeps_python_loops = options.has_python_eval_frames,
        .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
       {.files_directory = options.unwind_cache_dir, .prepares_running = options.command.empty()},
-      {.is_walked = options.has_python,
+      {.is_walked = is_walked,
        .max_processes = options.max_python_processes,
        .has_versions = options.has_python_versions}));
   if (!options.pin_dir.empty()) {
@@ -143,7 +234,18 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
     }
   }
-  return std::make_unique<EbpfEngine>(std::move(recorder), !options.pids.empty());
+  Recorder& hooked = *recorder;
+  const bool leaves_some =
+      options.python_mode == PythonMode::automatic && options.max_python_processes != 0;
+  const PySpyTargets targets = options.python_mode == PythonMode::py_spy ? PySpyTargets::all
+                               : leaves_some                             ? PySpyTargets::some
+                                                                         : PySpyTargets::none;
+  std::unique_ptr<PySpySession> py_spy = TRY(
+      make_py_spy_session(options, frequency_hz, targets,
+                          {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
+                           .add_own = [](pid_t) {},  // it is sampled like any other process
+                           .thread_name = read_thread_name}));
+  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy), options);
 }
 
 }  // namespace waggle

@@ -101,7 +101,17 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "python-mode",
      .value = "MODE",
      .group = kPython,
-     .help = "auto, ebpf (or pyperf) or disabled; default auto"},
+     .help =
+         "who tells its functions: ebpf (or pyperf), pyspy, auto (pyspy where there is no ebpf) "
+         "or disabled; default auto"},
+    {.name = "py-spy-path",
+     .value = "FILE",
+     .group = kPython,
+     .help = "py-spy, where it is needed; default: beside waggle, then in PATH"},
+    {.name = "python-pyspy-process",
+     .value = "LIST",
+     .group = kPython,
+     .help = "these processes of Python are left to py-spy; repeatable"},
     {.name = "python-lines",
      .value = "WHICH",
      .group = kPython,
@@ -115,8 +125,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "python-skip-pyperf-profiler-above",
      .value = "N",
      .group = kPython,
-     .help = "Python frames of N processes at most, native ones of the others; default 0: no "
-             "limit"},
+     .help =
+         "N processes at most are walked by ebpf, the others are left to py-spy, or native with "
+         "--python-mode ebpf; default 0: no limit"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -204,15 +215,22 @@ Result<> check_command(const RecordOptions& options) {
   return fail(Errc::malformed, fmt::format("{}: cannot go with a command after \"--\"", filter));
 }
 
-Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
-  for (const std::string& list : parsed.all("pids")) {
+// Sorted, without duplicates.
+Result<std::vector<pid_t>> read_pids(const ParsedArguments& parsed, std::string_view option) {
+  std::vector<pid_t> pids;
+  for (const std::string& list : parsed.all(option)) {
     for (const std::string_view pid : split(list, ',')) {
-      options.pids.push_back(TRY(parse_integer("pids", pid, 1, kMaxInt)));
+      pids.push_back(TRY(parse_integer(option, pid, 1, kMaxInt)));
     }
   }
-  std::ranges::sort(options.pids);
-  const auto duplicates = std::ranges::unique(options.pids);
-  options.pids.erase(duplicates.begin(), duplicates.end());
+  std::ranges::sort(pids);
+  const auto duplicates = std::ranges::unique(pids);
+  pids.erase(duplicates.begin(), duplicates.end());
+  return pids;
+}
+
+Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
+  options.pids = TRY(read_pids(parsed, "pids"));
   options.with_children = parsed.has("children");
   options.command = parsed.command;
   if (options.with_children && options.pids.empty()) {
@@ -287,15 +305,23 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
 
 Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("python-mode")) {
-    if (*text == "pyspy" || *text == "py-spy") {
-      return fail(Errc::malformed, "--python-mode: py-spy is not there yet; ebpf needs no tool");
-    }
-    constexpr auto kNames = std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "disabled"});
-    options.has_python = kNames[TRY(parse_choice("python-mode", *text, kNames))] != "disabled";
+    constexpr auto kNames =
+        std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled"});
+    constexpr auto kModes =
+        std::to_array({PythonMode::automatic, PythonMode::ebpf, PythonMode::ebpf,
+                       PythonMode::py_spy, PythonMode::py_spy, PythonMode::disabled});
+    options.python_mode = kModes[TRY(parse_choice("python-mode", *text, kNames))];
   }
   if (parsed.has("no-python")) {
-    options.has_python = false;
+    options.python_mode = PythonMode::disabled;
   }
+  if (const std::string* text = parsed.find("py-spy-path")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--py-spy-path: \"\" is no file");
+    }
+    options.py_spy_path = *text;
+  }
+  options.py_spy_pids = TRY(read_pids(parsed, "python-pyspy-process"));
   if (const std::string* text = parsed.find("python-lines")) {
     constexpr auto kNames = std::to_array<std::string_view>({"first", "current"});
     options.has_python_lines =

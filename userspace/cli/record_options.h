@@ -20,6 +20,14 @@ namespace waggle {
 
 enum class Engine { automatic, ebpf, fallback };
 
+// Who tells the functions of Python.
+enum class PythonMode {
+  automatic,  // the kernel side; py-spy where there is none
+  ebpf,       // the kernel side alone
+  py_spy,
+  disabled,
+};
+
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
@@ -41,7 +49,9 @@ struct RecordOptions {
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   bool has_thread_frames = false;   // --threads
-  bool has_python = true;
+  PythonMode python_mode = PythonMode::automatic;
+  std::string py_spy_path;                 // "": where it is found
+  std::vector<pid_t> py_spy_pids;          // Pythons that are left to py-spy
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets

@@ -52,8 +52,12 @@ std::optional<ProcStat> parse_stat(std::string_view text) {
   if (!parent_pid || !flags || !thread_count || !start_ticks) {
     return std::nullopt;
   }
-  return ProcStat{std::string(text.substr(open + 1, close - open - 1)), *parent_pid, *thread_count,
-                  *start_ticks, (*flags & kPfKthread) != 0};
+  return ProcStat{std::string(text.substr(open + 1, close - open - 1)),
+                  *parent_pid,
+                  *thread_count,
+                  *start_ticks,
+                  (*flags & kPfKthread) != 0,
+                  fields[0].empty() ? '?' : fields[0].front()};
 }
 
 Result<ProcStat> read_stat_at(int directory) {

@@ -23,6 +23,7 @@ struct ProcStat {
   std::uint32_t thread_count = 0;
   std::uint64_t start_ticks = 0;  // CLOCK_BOOTTIME, in units of kTickNs, rounded down
   bool is_kernel_thread = false;
+  char state = '?';  // 'R', 'S', 'T' (stopped) and so on
 };
 
 constexpr std::uint64_t kTickNs = 10'000'000;  // USER_HZ is 100 on x86 and arm

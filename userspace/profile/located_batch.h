@@ -37,6 +37,7 @@ struct LocatedStack {
   std::uint64_t count;        // samples
   std::uint32_t first_frame;  // in LocatedBatch::frames
   std::uint32_t frame_count;  // root first
+  std::uint32_t process = 0;  // Profile::Stack::process
 };
 
 // Executable memory that is no ELF file.

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "bpf/abi/cpu_sampler.h"
@@ -39,6 +40,8 @@ class Locator {
   std::vector<OpenedFile> take_opened() { return files_.take_opened(); }
   // A function that an interpreter runs, whose frames have this id from now on.
   void name_function(std::uint64_t id, FunctionRef text);
+  // Its stacks will be replaced: those that are added from now on stay apart in the profile.
+  void tell_apart(std::uint32_t pid) { told_apart_.insert(pid); }
   void note_generated_code(std::uint32_t pid) { perf_maps_.note(pid); }
 
   // How a native frame of the kernel side names a mapping's file.
@@ -104,6 +107,7 @@ class Locator {
   std::unordered_map<std::uint64_t, FunctionRef> functions_;
   std::unordered_map<std::uint64_t, FunctionRef> older_functions_;
 
+  std::unordered_set<std::uint32_t> told_apart_;
   std::vector<LocatedFrame> stack_;  // of add()
   std::uint64_t cut_samples_ = 0;
   LocatedBatch batch_;

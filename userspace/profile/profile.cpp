@@ -16,7 +16,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 }  // namespace
 
 std::size_t Profile::StackHash::operator()(const Stack& stack) const {
-  std::uint64_t hash = mix(stack.container, stack.comm);
+  std::uint64_t hash = mix(mix(stack.container, stack.comm), stack.process);
   for (const NameId frame : stack.frames) {
     hash = mix(hash, frame);
   }

@@ -23,6 +23,8 @@ class Profile {
     NameId container;  // "" when unknown
     NameId comm;
     std::vector<NameId> frames;
+    // Its pid, where stacks of another tool will stand in the place of its own; else 0.
+    std::uint32_t process = 0;
     bool operator==(const Stack&) const = default;
   };
   struct StackHash {

@@ -71,8 +71,10 @@ std::size_t FrameNamer::FrameKeyHash::operator()(const FrameKey& key) const {
 void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
   const Profile::NameId no_container = profile.intern("");
   for (const LocatedStack& stack : batch.stacks) {
-    Profile::Stack named{
-        .container = no_container, .comm = profile.intern(stack.comm), .frames = {}};
+    Profile::Stack named{.container = no_container,
+                         .comm = profile.intern(stack.comm),
+                         .frames = {},
+                         .process = stack.process};
     named.frames.reserve(stack.frame_count + 1);
     if (!stack.thread.empty()) {
       named.frames.push_back(profile.intern("thread: " + stack.thread));

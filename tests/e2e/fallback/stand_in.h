@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A perf that misbehaves: a shell script that runs the real one, but for what a test says.
+// Tools that misbehave: shell scripts that stand in the place of the real ones, for what a test
+// says.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,6 +19,23 @@
 
 namespace waggle {
 
+// Of what a script has written to the file: the pid of each process it started, itself included.
+inline void expect_nothing_runs_of(const std::string& pids_path) {
+  const std::string pids = read_file(pids_path, 65536).value_or("");
+  int count = 0;
+  for (const std::string_view line : split(pids, '\n')) {
+    if (const auto pid = parse_number<pid_t>(line)) {
+      ++count;
+      for (int i = 0; i < 100 && is_running(*pid); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // an orphan's new parent
+      }
+      EXPECT_FALSE(is_running(*pid)) << *pid;
+    }
+  }
+  EXPECT_GT(count, 0);
+}
+
+// A perf.
 class StandIn {
  public:
   // Lines of shell: instead of `perf record` and `perf script`.  $N counts the calls of that kind:
@@ -47,20 +65,32 @@ class StandIn {
                 : std::filesystem::file_time_type::clock::now() - began;
   }
   // A script can write the pids of what it starts to $DIR/pids too.
-  void expect_nothing_runs() const {
-    const std::string pids = read_file(dir_.path() + "/pids", 65536).value_or("");
-    int count = 0;
-    for (const std::string_view line : split(pids, '\n')) {
-      if (const auto pid = parse_number<pid_t>(line)) {
-        ++count;
-        for (int i = 0; i < 100 && is_running(*pid); ++i) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(10));  // an orphan's new parent
-        }
-        EXPECT_FALSE(is_running(*pid)) << *pid;
-      }
-    }
-    EXPECT_GT(count, 0);
+  void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }
+
+ private:
+  TempDir dir_;
+};
+
+// A py-spy.
+class PySpyStandIn {
+ public:
+  // Lines of shell: instead of `py-spy record`.  $TARGET is the process, $OUTPUT where the stacks
+  // should go; what it starts it can write to $DIR/pids.
+  explicit PySpyStandIn(const std::string& behaviour) {
+    std::ofstream(path()) << "#!/bin/sh\nDIR=" << dir_.path() << "\necho $$ >>$DIR/pids\n"
+                          << "for WORD in \"$@\"; do\ncase $BEFORE in\n--pid) TARGET=$WORD ;;\n"
+                          << "--output) OUTPUT=$WORD ;;\nesac\nBEFORE=$WORD\ndone\n"
+                          << "echo $TARGET >>$DIR/targets\n"
+                          << behaviour << "\n";
+    std::filesystem::permissions(path(), std::filesystem::perms::owner_all);
   }
+
+  [[nodiscard]] std::string path() const { return dir_.path() + "/py-spy"; }
+  // The processes it was started for, a line each.
+  [[nodiscard]] std::string targets() const {
+    return read_file(dir_.path() + "/targets", 65536).value_or("");
+  }
+  void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }
 
  private:
   TempDir dir_;

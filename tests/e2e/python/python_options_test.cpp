@@ -150,7 +150,7 @@ TEST_F(PythonOptions, walk_no_more_processes_than_asked_for) {
         lines, [&](std::string_view line) { return line.find(part) != std::string_view::npos; });
   };
   const std::string option = "--python-skip-pyperf-profiler-above";
-  const CollapsedFile one = record({option, "1"});
+  const CollapsedFile one = record({option, "1", "--python-mode", "ebpf"});
   const bool is_first = compare_with_stated(one, "first").right != 0;
   expect_python(one, is_first ? "first" : "second");
   expect_native(one, is_first ? "second" : "first");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 namespace waggle {
 namespace {
 
@@ -178,20 +179,28 @@ TEST(RecordOptions, know_the_engines) {
 }
 
 TEST(RecordOptions, know_the_modes_of_python) {
-  EXPECT_TRUE(options_of({}).has_python);
+  EXPECT_EQ(options_of({}).python_mode, PythonMode::automatic);
   EXPECT_FALSE(options_of({}).has_python_eval_frames);
   EXPECT_TRUE(options_of({}).has_python_versions);
   EXPECT_FALSE(options_of({"--no-python-versions"}).has_python_versions);
   EXPECT_EQ(options_of({}).max_python_processes, 0U);
-  for (const std::string mode : {"auto", "ebpf", "pyperf"}) {
-    EXPECT_TRUE(options_of({"--python-mode", mode}).has_python) << mode;
-    EXPECT_FALSE(options_of({"--python-mode", mode, "--no-python"}).has_python) << mode;
+  const auto mode_of = [](const std::vector<std::string>& arguments) {
+    return options_of(arguments).python_mode;
+  };
+  const std::map<std::string, PythonMode> modes = {{"auto", PythonMode::automatic},
+                                                   {"ebpf", PythonMode::ebpf},
+                                                   {"pyperf", PythonMode::ebpf},
+                                                   {"pyspy", PythonMode::py_spy},
+                                                   {"py-spy", PythonMode::py_spy}};
+  for (const auto& [name, mode] : modes) {
+    EXPECT_EQ(mode_of({"--python-mode", name}), mode) << name;
+    EXPECT_EQ(mode_of({"--python-mode", name, "--no-python"}), PythonMode::disabled) << name;
   }
-  EXPECT_FALSE(options_of({"--python-mode", "disabled"}).has_python);
-  EXPECT_FALSE(options_of({"--python-mode=disabled"}).has_python);
-  EXPECT_FALSE(options_of({"--no-python"}).has_python);
-  EXPECT_FALSE(options_of({"--no-python", "--python-mode", "auto"}).has_python);
-  EXPECT_TRUE(options_of({"--python-mode", "disabled", "--python-mode", "ebpf"}).has_python);
+  EXPECT_EQ(mode_of({"--python-mode", "disabled"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--python-mode=disabled"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--no-python"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--no-python", "--python-mode", "auto"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--python-mode", "disabled", "--python-mode", "ebpf"}), PythonMode::ebpf);
   EXPECT_TRUE(options_of({"--python-eval-frames"}).has_python_eval_frames);
 }
 
@@ -199,12 +208,22 @@ TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
   for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf", "none"}) {
     EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("--python-mode")) << mode;
   }
-  for (const std::string mode : {"pyspy", "py-spy"}) {
-    EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("py-spy is not there yet")) << mode;
-  }
   EXPECT_THAT(error_of({"--python-mode"}), HasSubstr("--python-mode"));
   EXPECT_THAT(error_of({"--no-python=1"}), HasSubstr("--no-python"));
   EXPECT_THAT(error_of({"--python-eval-frames=yes"}), HasSubstr("--python-eval-frames"));
+}
+
+TEST(RecordOptions, know_what_is_left_to_py_spy) {
+  EXPECT_EQ(options_of({}).py_spy_path, "");
+  EXPECT_EQ(options_of({"--py-spy-path", "/opt/py-spy"}).py_spy_path, "/opt/py-spy");
+  EXPECT_THAT(error_of({"--py-spy-path", ""}), HasSubstr("--py-spy-path"));
+  EXPECT_THAT(options_of({}).py_spy_pids, IsEmpty());
+  EXPECT_THAT(
+      options_of({"--python-pyspy-process", "30,20", "--python-pyspy-process", "20"}).py_spy_pids,
+      ElementsAre(20, 30));
+  for (const std::string list : {"", "0", "1,", "x", "-1"}) {
+    EXPECT_THAT(error_of({"--python-pyspy-process", list}), HasSubstr("--python-pyspy-process"));
+  }
 }
 
 TEST(RecordOptions, count_the_processes_of_python) {

@@ -127,11 +127,9 @@ std::optional<PythonFeeder::Fed> PythonFeeder::find_python(const process_id& pro
 // False: the process stays native, and a problem or a counter says why.
 bool PythonFeeder::tell(const Fed& fed) {
   if (max_processes_ != 0 && by_pid_.size() >= max_processes_) {
-    if (++counters_.above == 1) {
-      note_problem(fmt::format("process {}", fed.process.tgid),
-                   fmt::format("{} processes of Python are walked already "
-                               "(--python-skip-pyperf-profiler-above)",
-                               max_processes_));
+    ++counters_.above;
+    if (known_above_.insert(fed.process.tgid).second) {
+      above_.push_back(fed.process.tgid);
     }
     return false;
   }
@@ -157,7 +155,7 @@ bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mappe
       has_same_place(old->second.target.process, fed->target.process)) {
     return true;
   }
-  forget(process.tgid);
+  withdraw(process.tgid);
   if (!tell(*fed)) {
     return false;
   }
@@ -166,6 +164,11 @@ bool PythonFeeder::feed(const process_id& process, std::span<const Mapped> mappe
 }
 
 void PythonFeeder::forget(std::uint32_t pid) {
+  known_above_.erase(pid);
+  withdraw(pid);
+}
+
+void PythonFeeder::withdraw(std::uint32_t pid) {
   const auto known = by_pid_.find(pid);
   if (known == by_pid_.end()) {
     return;
@@ -244,6 +247,10 @@ void PythonFeeder::housekeep() {
       prover_->prove(fed.process, fed.target);
     }
   }
+}
+
+std::vector<std::uint32_t> PythonFeeder::take_above() {
+  return std::exchange(above_, {});
 }
 
 std::vector<PythonFeeder::Problem> PythonFeeder::take_problems() {

@@ -71,6 +71,8 @@ class PythonFeeder {
   // Since the last call; the first kMaxProblems of all.
   static constexpr std::size_t kMaxProblems = 8;
   std::vector<Problem> take_problems();
+  // Processes that were one too many for max_processes, since the last call; each once.
+  std::vector<std::uint32_t> take_above();
 
  private:
   // A file.
@@ -95,6 +97,7 @@ class PythonFeeder {
   [[nodiscard]] std::optional<Fed> find_python(const process_id& process,
                                                std::span<const Mapped> mapped) const;
   bool tell(const Fed& fed);
+  void withdraw(std::uint32_t pid);
   Result<> write(const Fed& fed);
   Result<std::uint32_t> layout_number(const py_layout& layout);
   void take_proof(const ProvenPython& proven, Done& done);
@@ -109,6 +112,8 @@ class PythonFeeder {
   std::vector<py_layout> layouts_;  // by number
   std::size_t asked_count_ = 0;
   Counters counters_;
+  std::unordered_set<std::uint32_t> known_above_;
+  std::vector<std::uint32_t> above_;
   std::vector<Problem> problems_;
   std::size_t problem_count_ = 0;
 };

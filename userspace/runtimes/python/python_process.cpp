@@ -144,4 +144,18 @@ Result<std::vector<FoundPython>> find_python(pid_t pid, PythonFiles& files) {
   return found;
 }
 
+Result<std::optional<std::string>> find_python_file(pid_t pid, PythonFiles& files) {
+  for (const MappedCode& code : TRY(read_code(pid))) {
+    auto fd = open_mapped_file(pid, code.start, code.end);
+    if (!fd) {
+      continue;
+    }
+    const auto entry = files.get(*std::move(fd));
+    if (entry && ((*entry)->python || (*entry)->problem)) {
+      return code.path;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace waggle

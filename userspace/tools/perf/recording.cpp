@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include "base/text.h"
-
 namespace waggle {
 
 using std::chrono::milliseconds;
@@ -132,17 +130,6 @@ std::optional<UniqueFd> PerfRecording::take_rest() {
 
 std::string PerfRecording::last_line() const {
   return last_line_of(tool_.last_words());
-}
-
-std::string last_line_of(std::string_view words) {
-  constexpr std::size_t kMaxBytes = 160;
-  const auto lines = split(words, '\n');
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (line->find_first_not_of(" \t\r[]") != std::string_view::npos) {
-      return printable(line->substr(0, kMaxBytes));
-    }
-  }
-  return "it said nothing";
 }
 
 }  // namespace waggle

@@ -83,7 +83,4 @@ class PerfRecording {
   std::optional<std::chrono::steady_clock::time_point> has_data_since_;
 };
 
-// The last line of `words` that tells something, made fit to be shown.
-std::string last_line_of(std::string_view words);
-
 }  // namespace waggle

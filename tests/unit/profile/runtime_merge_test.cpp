@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/profile/runtime_merge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace waggle {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+using Names = std::vector<std::string>;
+
+void add(Profile& profile, const std::string& comm, const Names& frames, std::uint64_t count,
+         std::uint32_t process = 0) {
+  Profile::Stack stack{.container = profile.intern(""), .comm = profile.intern(comm), .frames = {}};
+  for (const std::string& frame : frames) {
+    stack.frames.push_back(profile.intern(frame));
+  }
+  stack.process = process;
+  profile.add(stack, count);
+}
+
+// "comm;frame;frame" and its count.
+std::map<std::string, std::uint64_t> lines_of(const Profile& profile) {
+  std::map<std::string, std::uint64_t> lines;
+  for (const auto& [stack, count] : profile.counts()) {
+    EXPECT_EQ(stack.process, 0U);
+    std::string line(profile.name(stack.comm));
+    for (const Profile::NameId frame : stack.frames) {
+      line.append(";").append(profile.name(frame));
+    }
+    lines[line] += count;
+  }
+  return lines;
+}
+
+RuntimeStacks runtime_of(std::uint32_t process, const std::string& comm,
+                         const std::vector<std::pair<Names, std::uint64_t>>& stacks,
+                         const std::string& error = "") {
+  RuntimeStacks runtime{.process = process, .comm = comm, .stacks = {}, .error = error};
+  for (const auto& [frames, count] : stacks) {
+    add(runtime.stacks, "", frames, count);
+  }
+  return runtime;
+}
+
+std::vector<RuntimeStacks> list_of(RuntimeStacks runtime) {
+  std::vector<RuntimeStacks> list;
+  list.push_back(std::move(runtime));
+  return list;
+}
+
+TEST(RuntimeMerge, scales_the_runtime_to_the_count_of_the_system) {
+  Profile system;
+  add(system, "python3", {"main", "eval"}, 70, 12);
+  add(system, "python3", {"main", "read_[k]"}, 30, 12);
+  add(system, "nginx", {"main"}, 5);
+  const auto runtimes = list_of(runtime_of(12, "python3", {{{"a", "b"}, 6}, {{"a", "c"}, 2}}));
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(lines_of(merged.profile),
+              ElementsAre(Pair("nginx;main", 5), Pair("python3;a;b", 75), Pair("python3;a;c", 25)));
+  EXPECT_EQ(merged.added, 0U);
+}
+
+TEST(RuntimeMerge, gives_what_is_left_to_the_largest_remainders) {
+  Profile system;
+  add(system, "py", {"x"}, 10, 12);
+  // 10 * (5, 3, 3) / 11 = 4.54, 2.72, 2.72
+  const auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 5}, {{"b"}, 3}, {{"c"}, 3}}));
+  EXPECT_THAT(lines_of(merge_runtime_stacks(system, runtimes).profile),
+              ElementsAre(Pair("py;a", 4), Pair("py;b", 3), Pair("py;c", 3)));
+}
+
+TEST(RuntimeMerge, leaves_out_what_comes_to_nothing) {
+  Profile system;
+  add(system, "py", {"x"}, 2, 12);
+  const auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 900}, {{"b"}, 800}, {{"c"}, 1}}));
+  EXPECT_THAT(lines_of(merge_runtime_stacks(system, runtimes).profile),
+              ElementsAre(Pair("py;a", 1), Pair("py;b", 1)));
+}
+
+// Whatever the numbers are.
+TEST(RuntimeMerge, keeps_the_total_of_the_system) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 300; ++round) {
+    Profile system;
+    const std::uint64_t scale = std::uint64_t{1} << (random() % 40);
+    for (std::uint64_t i = 0; i < 1 + random() % 5; ++i) {
+      add(system, "py", {std::to_string(i)}, 1 + random() % scale, 12);
+    }
+    add(system, "other", {"main"}, 17);
+    std::vector<std::pair<Names, std::uint64_t>> stacks;
+    const std::uint64_t runtime_scale = std::uint64_t{1} << (random() % 40);
+    for (std::uint64_t i = 0; i < 1 + random() % 50; ++i) {
+      stacks.push_back({{"f" + std::to_string(i)}, 1 + random() % runtime_scale});
+    }
+    const auto runtimes = list_of(runtime_of(12, "py", stacks));
+    const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+    ASSERT_EQ(merged.profile.total(), system.total()) << round;
+    ASSERT_EQ(merged.added, 0U);
+  }
+}
+
+TEST(RuntimeMerge, keeps_the_native_stacks_where_the_runtime_has_none) {
+  Profile system;
+  add(system, "py", {"main"}, 4, 12);
+  const auto runtimes = list_of(runtime_of(12, "py", {}));
+  EXPECT_THAT(lines_of(merge_runtime_stacks(system, runtimes).profile),
+              ElementsAre(Pair("py;main", 4)));
+}
+
+TEST(RuntimeMerge, puts_an_error_in_front_of_the_native_stacks) {
+  Profile system;
+  add(system, "py", {"main", "a"}, 4, 12);
+  add(system, "py", {"main", "b"}, 3, 12);
+  const auto runtimes = list_of(runtime_of(12, "py", {}, "[Profiling error: x]"));
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(lines_of(merged.profile), ElementsAre(Pair("py;[Profiling error: x];main;a", 4),
+                                                    Pair("py;[Profiling error: x];main;b", 3)));
+  EXPECT_EQ(merged.added, 0U);
+}
+
+TEST(RuntimeMerge, counts_an_error_that_no_sample_stands_for) {
+  Profile system;
+  add(system, "nginx", {"main"}, 4);
+  const auto runtimes = list_of(runtime_of(12, "py", {}, "[Profiling error: x]"));
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(lines_of(merged.profile),
+              ElementsAre(Pair("nginx;main", 4), Pair("py;[Profiling error: x]", 1)));
+  EXPECT_EQ(merged.added, 1U);
+  EXPECT_EQ(merged.profile.total(), system.total() + merged.added);
+}
+
+TEST(RuntimeMerge, drops_stacks_of_a_process_that_used_no_cpu) {
+  const auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 50}}));
+  const MergedProfile merged = merge_runtime_stacks(Profile(), runtimes);
+  EXPECT_THAT(lines_of(merged.profile), IsEmpty());
+  EXPECT_EQ(merged.added, 0U);
+}
+
+TEST(RuntimeMerge, keeps_processes_of_one_name_apart) {
+  Profile system;
+  add(system, "py", {"main"}, 10, 12);
+  add(system, "py", {"main"}, 20, 13);
+  add(system, "py", {"main"}, 40);  // nobody asked for it
+  std::vector<RuntimeStacks> runtimes;
+  runtimes.push_back(runtime_of(12, "py", {{{"a"}, 1}}));
+  runtimes.push_back(runtime_of(13, "py", {{{"b"}, 1}}));
+  EXPECT_THAT(lines_of(merge_runtime_stacks(system, runtimes).profile),
+              ElementsAre(Pair("py;a", 10), Pair("py;b", 20), Pair("py;main", 40)));
+}
+
+TEST(RuntimeMerge, leaves_the_program_alone_that_the_process_became) {
+  Profile system;
+  add(system, "py", {"main"}, 10, 12);
+  add(system, "gzip", {"main"}, 5, 12);
+  const auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 1}}));
+  EXPECT_THAT(lines_of(merge_runtime_stacks(system, runtimes).profile),
+              UnorderedElementsAre(Pair("py;a", 10), Pair("gzip;main", 5)));
+}
+
+}  // namespace
+}  // namespace waggle

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stacks that a runtime's own profiler took of one process, put into the place of those that the
+// system's profiler took of it.  Pure.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "userspace/profile/profile.h"
+
+namespace waggle {
+
+// What became of one process.
+struct RuntimeStacks {
+  std::uint32_t process = 0;  // Profile::Stack::process of the system's stacks
+  std::string comm;           // and their exec name: those of another program stay as they are
+  Profile stacks;             // frames count, container and comm do not
+  std::string error;          // "[Profiling error: ...]" where there are no stacks; "": none
+};
+
+struct MergedProfile {
+  Profile profile;          // no process is told apart
+  std::uint64_t added = 0;  // stacks that no sample stands for
+};
+
+// The runtime's counts are times of the clock, the system's are samples: the runtime's stacks are
+// scaled to the number of the system's of that process, by largest remainder, so that the total
+// stays what the system counted.  Those that come to nothing are left out, all of them where the
+// system saw no sample.  Without stacks the system's stay: an error stands in front of their frames
+// then, or alone with a count of 1 where the system has none.
+MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes);
+
+}  // namespace waggle
