@@ -22,7 +22,7 @@ PySpyVerdict judge(const std::string& program, const std::string& command_line,
 
 TEST(PySpySelection, takes_interpreters) {
   for (const std::string program :
-       {"/usr/bin/python3.11", "/root/.pyenv/versions/3.8.18/bin/python3.8", "/opt/Python",
+       {"/usr/bin/python3.11", "/opt/python/3.8.18/bin/python3.8", "/opt/Python",
         "/usr/bin/python3 (deleted)", "/usr/local/bin/uwsgi", "/venv/bin/gunicorn",
         "/venv/bin/uvicorn"}) {
     EXPECT_EQ(judge(program, "app", {program, "/usr/lib/libpython3.11.so.1.0"}), PySpyVerdict::take)
@@ -54,7 +54,7 @@ TEST(PySpySelection, takes_what_maps_the_interpreter_of_the_system) {
 
 TEST(PySpySelection, leaves_embedded_pythons_out) {
   for (const std::string path :
-       {"/home/x/app.runfiles/runfiles/python3_11_x86/lib/a.so", "/tmp/Bazel/runfiles/x/PYTHON.so",
+       {"/srv/x/app.runfiles/runfiles/python3_11_x86/lib/a.so", "/tmp/Bazel/runfiles/x/PYTHON.so",
         "/usr/lib/libx.so.1.0 (deleted)", "/opt/embedded_python/bin/x", "/opt/Embedded-Python/x",
         "/opt/x.so/python/embedded", "/app/x/python3/bin/python3",
         "/opt/lib/libpython3.11.so.1.0"}) {
