@@ -381,6 +381,22 @@ const Syntax& record_syntax() {
   return kSyntax;
 }
 
+namespace {
+
+// Which processes these filters take is known in the kernel alone.
+Result<> check_py_spy(const RecordOptions& options) {
+  const std::string_view filter = kernel_filter_of(options);
+  if (options.python_mode == PythonMode::py_spy && !filter.empty()) {
+    return fail(Errc::malformed,
+                fmt::format("{}: cannot go with --python-mode pyspy; --python-mode ebpf needs no "
+                            "py-spy",
+                            filter));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
   const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
   RecordOptions options;
@@ -389,6 +405,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
   TRY(read_python(parsed, options));
+  TRY(check_py_spy(options));
   TRY(read_output(parsed, options));
   return options;
 }
