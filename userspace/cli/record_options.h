@@ -31,31 +31,31 @@ enum class PythonMode {
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
-  std::vector<pid_t> pids;        // sorted, without duplicates; empty: the whole host
-  bool with_children = false;     // of `pids`: also those forked later
+  Engine engine = Engine::automatic;
+  std::vector<pid_t> pids;  // sorted, without duplicates; empty: the whole host
   // Each of the next that is not empty must be met too.
   std::vector<std::string> cgroups;           // paths and globs; what lies below is meant too
   std::vector<std::string> excluded_cgroups;  // likewise
   std::vector<std::string> containers;        // beginnings of ids; in one set with `cgroups`
   std::vector<std::string> comms;             // names of processes
-  bool is_dry_run = false;                    // who would be recorded, and nothing else
   std::vector<std::string> command;           // with its arguments; empty: none
   std::vector<OutputTarget> outputs;          // one at least
-  Engine engine = Engine::automatic;
-  std::string perf_path;  // "": where it is found
+  std::string perf_path;                      // "": where it is found
   PerfMode perf_mode = PerfMode::fp;
   int perf_dwarf_stack_bytes = 8192;
   std::string pin_dir;              // "": nothing is pinned
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
-  bool has_thread_frames = false;   // --threads
   PythonMode python_mode = PythonMode::automatic;
   std::string py_spy_path;                 // "": where it is found
   std::vector<pid_t> py_spy_pids;          // Pythons that are left to py-spy
+  std::uint32_t max_python_processes = 0;  // above, Python's frames stay native; 0: no limit
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
-  std::uint32_t max_python_processes = 0;  // above, Python's frames stay native; 0: no limit
+  bool with_children = false;              // of `pids`: also those forked later
+  bool is_dry_run = false;                 // who would be recorded, and nothing else
+  bool has_thread_frames = false;          // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };

@@ -191,7 +191,7 @@ class PythonVersions : public testing::TestWithParam<const char*> {
           "import threading, nobody, busy.work\n"
           "threading.Thread(target=nobody.call, args=(busy.work.at_work,)).start()\n");
   }
-  ~PythonVersions() override {
+  void TearDown() override {
     std::error_code ignored;
     if (!folder_.empty()) {
       fs::remove_all(folder_, ignored);

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/result.h"
 #include "base/text.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/elf_symbols.h"
@@ -67,10 +67,8 @@ class Changed {
   }
 
   void write(const std::string& path) const {
-    std::FILE* file = std::fopen(path.c_str(), "wbe");
-    ASSERT_NE(file, nullptr);
-    EXPECT_EQ(std::fwrite(bytes_.data(), 1, bytes_.size(), file), bytes_.size());
-    EXPECT_EQ(std::fclose(file), 0);
+    const Result<> written = write_file_atomically(path, bytes_);
+    ASSERT_TRUE(written) << written.error().what;
     fs::permissions(path, fs::perms::owner_all);
   }
 
