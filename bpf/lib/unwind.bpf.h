@@ -137,13 +137,14 @@ __noinline int unw_find_place(u64 pc)
 	entry->epoch = 0;
 	entry->frame = pc;
 	entry->code = UNW_CODE_NATIVE;
+	entry->is_pending = row && row->table == UNW_TABLE_PENDING;
 	if (row) {
 		from_start = pc - row->start;
 		entry->epoch = w->cache.epoch;
 		if (w->cache.has_python)
 			entry->code = py_code_at(pc);
 		entry->frame = row->first_frame + from_start;
-		if (row->table == UNW_TABLE_PENDING)
+		if (entry->is_pending)
 			number = UNW_RULE_UNSUPPORTED;
 		else if (row->table != UNW_NO_TABLE)
 			number = unw_find_rule(row->table, (u32)(row->first_key + from_start));
@@ -231,7 +232,12 @@ static __always_inline int unw_walk_native(struct unw_walk *w)
 	rule = &entry->rule;
 	if (rule->other_register)
 		other = unw_find_other(rule->other_register - 1);
-	w->outcome = unw_step_rule(&w->memory, &w->regs, rule, other);
+	/* It may be a leaf without a frame of its own: by frame pointer its caller would be missed.
+	 */
+	if (entry->is_pending && w->depth == 0)
+		w->outcome = UNW_NO_INFO;
+	else
+		w->outcome = unw_step_rule(&w->memory, &w->regs, rule, other);
 	w->is_return = !rule->is_signal_frame;
 	if (rule->spare)
 		unw_follow_spare(&w->spare, rule, w->regs.sp, w->depth);

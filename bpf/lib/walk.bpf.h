@@ -70,7 +70,8 @@ struct unw_pc_entry {
 	__u64 frame;
 	struct unw_rule rule; /* a copy: its map is one more line to fetch, cold at most samples */
 	__u32 code;	      /* enum unw_code */
-	__u32 pad_[5];	      /* to a cache line */
+	__u32 is_pending;     /* the table of its file is not there yet */
+	__u32 pad_[4];	      /* to a cache line */
 };
 
 enum {

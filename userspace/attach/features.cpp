@@ -86,7 +86,18 @@ bool can_trace_function(const char* name) {
 }
 
 Result<> probe_bpf() {
-  TRY(create_map());
+  if (Result<UniqueFd> map = create_map(); !map) {
+    // Where maps are charged to RLIMIT_MEMLOCK, others of this user may have used it up.
+    if (map.error().code != Errc::permission) {
+      return std::unexpected(std::move(map).error());
+    }
+    const UniqueFd raised(::bpf_map_create(BPF_MAP_TYPE_ARRAY, "waggle_probe",
+                                           sizeof(std::uint32_t), sizeof(std::uint64_t), 1,
+                                           nullptr));
+    if (!raised.is_open()) {
+      return fail_errno("create a BPF map", errno);
+    }
+  }
   const int fd = ::bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, "waggle_probe", "GPL", kProgram.data(),
                                  kProgram.size(), nullptr);
   if (fd < 0) {
