@@ -53,7 +53,9 @@ void append(std::string& out, std::span<const T> values) {
 template <class T>
 std::vector<T> take(Bytes& bytes, std::size_t count) {
   std::vector<T> values(count);
-  std::memcpy(values.data(), bytes.data(), count * sizeof(T));
+  if (count != 0) {  // an empty vector has no data()
+    std::memcpy(values.data(), bytes.data(), count * sizeof(T));
+  }
   bytes = bytes.subspan(count * sizeof(T));
   return values;
 }
