@@ -6,7 +6,6 @@ in bytes and -1 for no line.
 Runs on Python 2.7 and all of 3.
 """
 import argparse
-import binascii
 import dis
 import json.decoder
 import logging
@@ -38,5 +37,5 @@ for one in (argparse, json.decoder, logging, tarfile, threading):
         table = made.co_linetable if sys.version_info >= (3, 10) else made.co_lnotab
         print("%d %d %s %s" % (
             sys.hexversion, made.co_firstlineno,
-            binascii.hexlify(table).decode("ascii") or "-",
+            "".join("%02x" % byte for byte in bytearray(table)) or "-",
             " ".join("%d:%d:%d" % item for item in lines_of(made))))
