@@ -61,7 +61,7 @@ class Benches(unittest.TestCase):
         bench = BUILD / "tests/bench/unwind_table_bench"
         printed = run(bench, WAGGLE)
         self.assertRegex(printed, rf"(?m)^ +{NUMBER} +[1-9]\d* +[1-9]\d* +[1-9]\d* +{NUMBER} +\d+ "
-                                  rf"+{NUMBER} +\d+  {re.escape(str(WAGGLE))}$")
+                                  rf"+{NUMBER} +{NUMBER} +\d+  {re.escape(str(WAGGLE))}$")
         self.assertRegex(run(bench, BUILD / "tests/bench"), r"(?m)  all [1-9]\d* files$")
 
     def test_process_stream_prints_scan_table_and_delays(self):

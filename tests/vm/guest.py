@@ -86,6 +86,11 @@ poweroff -f
 """
 
 
+# psi=0: without it the scheduler has a jump that is patched when cgroups come and go, and emulated
+# CPUs trap in the middle of that.
+KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 quiet psi=0"
+
+
 def shared_libraries(program: Path) -> set[Path]:
     """All that the loader would map, the loader itself too; empty for a static program."""
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
@@ -151,7 +156,7 @@ def emulator(kernel: Path, initramfs: Path, directory: Path) -> list:
             "qemu-system-x86_64", "-accel", "tcg", "-m", str(MEMORY_MB), "-smp", str(CPU_COUNT),
             "-nodefaults", "-display", "none", "-no-reboot",
             "-serial", f"file:{directory / 'console'}", "-serial", f"file:{directory / 'results'}",
-            "-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 panic=-1 quiet"]
+            "-kernel", kernel, "-initrd", initramfs, "-append", KERNEL_ARGUMENTS]
 
 
 def read_text(path: Path) -> str:
