@@ -3,11 +3,13 @@
 #pragma once
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -95,6 +97,23 @@ class TestCgroup {
 
   CgroupHierarchy hierarchy_;
   std::string path_;
+};
+
+// A test in v2 (true), and in a hierarchy of v1.
+class CgroupTest : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    hierarchy_ = TestCgroup::hierarchy(GetParam());
+    if (!hierarchy_) {
+      GTEST_SKIP() << "no cgroup can be made in " << (GetParam() ? "v2" : "v1");
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<TestCgroup> make(const std::string& path) const {
+    return std::make_unique<TestCgroup>(*hierarchy_, path);
+  }
+
+  std::optional<CgroupHierarchy> hierarchy_;
 };
 
 }  // namespace waggle

@@ -243,13 +243,16 @@ TEST_F(PySpyBesidePerf, is_asked_for_in_ebpf_mode) {
   EXPECT_EQ(file.count_of(kComm, "_[pn]"), 0U);
 }
 
+// Writes a stack that no process has, once it is asked to end.
+constexpr const char* kMadeUp =
+    "trap 'echo \"made_up (/x.py:1) 5\" >$OUTPUT; exit 0' INT; sleep 60 & echo $! >>$DIR/pids; "
+    "wait";
+
 // Two processes of one name: the stacks of one are made up.
 TEST(PySpyInEbpfMode, tells_of_the_processes_that_are_left_to_it) {
   const TestProgram left(python_shares());
   const TestProgram walked(python_shares());
-  const PySpyStandIn py_spy(
-      "trap 'echo \"made_up (/x.py:1) 5\" >$OUTPUT; exit 0' INT; sleep 60 & echo $! >>$DIR/pids; "
-      "wait");
+  const PySpyStandIn py_spy(kMadeUp);
   const CollapsedFile file = record(
       {"--engine", "ebpf", "--python-pyspy-process", pid_of(left), "--py-spy-path", py_spy.path()},
       {"-d", "2", "-F", "199", "-p", pid_of(left) + "," + pid_of(walked)});
@@ -262,9 +265,7 @@ TEST(PySpyInEbpfMode, tells_of_the_processes_that_are_left_to_it) {
 TEST(PySpyInEbpfMode, takes_the_pythons_that_are_too_many_for_the_kernel_side) {
   const TestProgram first(python_shares());
   const TestProgram second(python_shares());
-  const PySpyStandIn py_spy(
-      "trap 'echo \"made_up (/x.py:1) 5\" >$OUTPUT; exit 0' INT; sleep 60 & echo $! >>$DIR/pids; "
-      "wait");
+  const PySpyStandIn py_spy(kMadeUp);
   const CollapsedFile file =
       record({"--python-skip-pyperf-profiler-above", "1", "--py-spy-path", py_spy.path()},
              {"-d", "4", "-F", "199", "-p", pid_of(first) + "," + pid_of(second)});

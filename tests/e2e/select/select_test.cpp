@@ -59,21 +59,7 @@ std::string line_of(const std::string& list, const TestProgram& program) {
   return "";
 }
 
-class SelectCgroup : public testing::TestWithParam<bool> {
- protected:
-  void SetUp() override {
-    hierarchy_ = TestCgroup::hierarchy(GetParam());
-    if (!hierarchy_) {
-      GTEST_SKIP() << "no cgroup can be made in " << (GetParam() ? "v2" : "v1");
-    }
-  }
-
-  [[nodiscard]] std::unique_ptr<TestCgroup> make(const std::string& path) const {
-    return std::make_unique<TestCgroup>(*hierarchy_, path);
-  }
-
-  std::optional<CgroupHierarchy> hierarchy_;
-};
+class SelectCgroup : public CgroupTest {};
 
 TEST_P(SelectCgroup, records_the_chosen_one_alone) {
   const auto chosen = make("waggle_e2e_chosen");

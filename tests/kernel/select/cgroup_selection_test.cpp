@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -98,21 +97,7 @@ Selection only(std::vector<Cgroup> included, std::vector<Cgroup> excluded = {}) 
           .hierarchies = {}};
 }
 
-class CgroupSelection : public testing::TestWithParam<bool> {
- protected:
-  void SetUp() override {
-    hierarchy_ = TestCgroup::hierarchy(GetParam());
-    if (!hierarchy_) {
-      GTEST_SKIP() << "no cgroup can be made in " << (GetParam() ? "v2" : "v1");
-    }
-  }
-
-  [[nodiscard]] std::unique_ptr<TestCgroup> make(const std::string& path) const {
-    return std::make_unique<TestCgroup>(*hierarchy_, path);
-  }
-
-  std::optional<CgroupHierarchy> hierarchy_;
-};
+class CgroupSelection : public CgroupTest {};
 
 TEST_P(CgroupSelection, takes_no_sample_of_the_cgroup_beside) {
   const auto chosen = make("waggle_chosen");
