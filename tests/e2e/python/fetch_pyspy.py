@@ -5,21 +5,15 @@
 Without pip, or without the package: exit 77, and the tests that need it are skipped by name.
 """
 
-import fcntl
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+from kept import keep
+
 PACKAGE = "py-spy==0.4.3"
-SKIPPED = 77
-
-
-def home() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "waggle-test"
 
 
 def make(program: Path) -> None:
@@ -39,19 +33,8 @@ def make(program: Path) -> None:
 
 
 def main() -> int:
-    program = home() / "py-spy"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with (program.parent / ".py-spy.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another build may be making the same
-        if not program.exists():
-            try:
-                make(program)
-            except (OSError, StopIteration, subprocess.TimeoutExpired,
-                    zipfile.BadZipFile) as error:
-                print(f"skipped: no {PACKAGE}: {error}")
-                return SKIPPED
-    print(program)
-    return 0
+    failures = (OSError, StopIteration, subprocess.TimeoutExpired, zipfile.BadZipFile)
+    return keep("py-spy", Path.exists, make, failures, PACKAGE)
 
 
 if __name__ == "__main__":

@@ -6,23 +6,18 @@ Interpreters are started in it by chroot, so it is also another root with anothe
 root, debootstrap or the mirror: exit 77, and the tests of those versions are skipped by name.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from kept import keep_root
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "vm"))
 from fetch_kernels import FetchError, system_mirror  # noqa: E402
 
 PYTHONS = ("python3.14", "python3.15")
-SKIPPED = 77
-
-
-def home() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "waggle-test"
 
 
 def is_whole(root: Path) -> bool:
@@ -42,21 +37,8 @@ def make(root: Path) -> None:
 
 
 def main() -> int:
-    root = home() / "python-sid"
-    if os.geteuid() != 0:
-        print("skipped: not root, so no chroot")
-        return SKIPPED
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with (root.parent / ".python-sid.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another build may be making the same
-        if not is_whole(root):
-            try:
-                make(root)
-            except (FetchError, OSError, subprocess.TimeoutExpired) as error:
-                print(f"skipped: no Debian sid: {error}")
-                return SKIPPED
-    print(root)
-    return 0
+    failures = (FetchError, OSError, subprocess.TimeoutExpired)
+    return keep_root("python-sid", is_whole, make, failures, "Debian sid")
 
 
 if __name__ == "__main__":
