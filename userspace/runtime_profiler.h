@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A profiler of one language's runtime that runs beside a recording: finds its processes, and has
+// their stacks at the end.  Those take the place of what the system's profiler saw of the same
+// processes: runtime_profilers.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "userspace/profile/runtime_merge.h"
+
+namespace waggle {
+
+// What the recording must know of each process that such a profiler looks into.
+struct RuntimeHooks {
+  // Its samples stay apart from now on (Profile::Stack::process).  Returns its exec name.
+  std::function<std::string(pid_t)> tell_apart;
+  // A child of ours, that is not to be sampled.
+  std::function<void(pid_t)> add_own;
+  // "" where it is not known.
+  std::function<std::string(pid_t pid, pid_t tid)> thread_name;
+};
+
+struct RuntimeReport {
+  std::vector<RuntimeStacks> stacks;
+  std::string tool;                   // its name in the header's `tools`
+  std::string state;                  // there: "ok" or what went wrong; "": it had nothing to do
+  std::vector<std::string> excluded;  // for the header
+  std::chrono::microseconds cpu_time{};
+};
+
+// One thread.  Destruction leaves no child, no file, and no process stopped or still profiled.
+class RuntimeProfiler {
+ public:
+  RuntimeProfiler() = default;
+  RuntimeProfiler(const RuntimeProfiler&) = delete;  // handlers hold its address
+  RuntimeProfiler& operator=(const RuntimeProfiler&) = delete;
+  virtual ~RuntimeProfiler() = default;
+
+  virtual void select_pid(pid_t pid) = 0;
+  // Once the recording samples.
+  virtual void start() = 0;
+
+  // Readable when on_readable() has work to do.
+  [[nodiscard]] virtual int fd() const = 0;
+  virtual Result<> on_readable() = 0;
+  // A few times a second.
+  virtual void tick() = 0;
+  // What went wrong since the last call, one line each; the first of many.
+  virtual std::vector<std::string> take_problems() = 0;
+
+  // Asks for the end of all that runs, without waiting: the recording ends meanwhile.
+  virtual void interrupt() = 0;
+  // Waits for it, until six seconds after interrupt(), then goes on without.
+  virtual Result<RuntimeReport> finish() = 0;
+};
+
+}  // namespace waggle
