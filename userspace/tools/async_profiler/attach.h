@@ -21,8 +21,8 @@ namespace waggle {
 // text is none that a JVM sends.
 Result<int> parse_load_reply(std::string_view text);
 
-// One thread.  Each step is short; whoever owns it calls poll() when fd() is readable and every
-// kPollInterval.  Destruction leaves no file, but what the JVM was sent it does.
+// One thread.  Each step is short; whoever owns it calls poll() every kPollInterval.  Destruction
+// leaves no file, but what the JVM was sent it does.
 class JvmLoad {
  public:
   using Clock = std::chrono::steady_clock;
@@ -41,8 +41,6 @@ class JvmLoad {
   JvmLoad& operator=(JvmLoad&&) = default;
   ~JvmLoad() { remove_trigger(); }
 
-  // -1: only time is waited for.
-  [[nodiscard]] int fd() const { return socket_.get(); }
   // The library's code, once.
   std::optional<Result<int>> poll();
 

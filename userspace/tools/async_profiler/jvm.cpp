@@ -4,15 +4,15 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
+#include "base/check.h"
 #include "base/file.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/proc_maps.h"
@@ -78,6 +78,14 @@ bool Jvm::is_alive() const {
   constexpr char kZombie = 'Z';
   const auto stat = read_stat_at(directory.get());
   return stat && stat->state != kZombie;
+}
+
+bool Jvm::is_starting() const {
+  constexpr std::uint64_t kStartTicks = 500;  // five seconds
+  timespec now{};
+  CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  const std::uint64_t ticks = static_cast<std::uint64_t>(now.tv_sec) * (1'000'000'000 / kTickNs);
+  return ticks < start_ticks + kStartTicks;
 }
 
 Result<UniqueFd> Jvm::open_root() const {

@@ -26,6 +26,8 @@ struct Jvm {
 
   // Of this process; it may have ended.
   [[nodiscard]] bool is_alive() const;
+  // It has begun a moment ago, and may not be ready.
+  [[nodiscard]] bool is_starting() const;
   // Its root directory.
   [[nodiscard]] Result<UniqueFd> open_root() const;
 };

@@ -91,6 +91,7 @@ Result<std::unique_ptr<AsyncProfilerRecording>> AsyncProfilerRecording::start(
       std::move(jvm), options, patience, std::move(place), std::move(on_stack)));
   recording->output_ = TRY(recording->place_.make_file("stacks"));
   recording->log_ = TRY(recording->place_.make_file("log"));
+  recording->metrics_ = TRY(recording->place_.make_file("metrics"));
   recording->load_.emplace(TRY(
       JvmLoad::start(recording->jvm_, recording->place_.library(),
                      async_profiler_start(options, recording->output_.path, recording->log_.path),
@@ -146,10 +147,6 @@ void AsyncProfilerRecording::take_answer(const Result<int>& code) {
     case State::dropping:
       ask(State::starting, async_profiler_start(options_, output_.path, log_.path));
       return;
-    case State::measuring:
-      memory_ = code ? memory_of(read_from_start(log_.fd.get(), kMaxLogBytes)) : "";
-      ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
-      return;
     case State::stopping:
       break;
     case State::running:
@@ -162,6 +159,7 @@ void AsyncProfilerRecording::take_answer(const Result<int>& code) {
     return;
   }
   may_be_running_ = false;
+  memory_ = memory_of(read_from_start(metrics_.fd.get(), kMaxLogBytes));
   if (is_interrupted_ || state_ == State::over) {
     end("");
   } else {
@@ -189,9 +187,10 @@ void AsyncProfilerRecording::take_start(int code) {
   end(log);
 }
 
-// Memory first: what is stopped has given it back.
+// Memory first: what is stopped has given it back.  A JVM does one after the other.
 void AsyncProfilerRecording::begin_stop() {
-  ask(State::measuring, async_profiler_metrics(log_.path));
+  (void)JvmLoad::tell(jvm_, place_.library(), async_profiler_metrics(metrics_.path));
+  ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
 }
 
 void AsyncProfilerRecording::interrupt() {

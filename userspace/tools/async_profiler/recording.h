@@ -28,7 +28,7 @@ class AsyncProfilerRecording {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `library`: on our side.  `deadline`: of the JVM's first answer.
+  // `library`: on our side.  `patience`: with each answer of the JVM.
   static Result<std::unique_ptr<AsyncProfilerRecording>> start(
       Jvm jvm, const std::string& library, const AsyncProfilerOptions& options,
       std::chrono::milliseconds patience, AsyncProfilerOutputParser::OnStack on_stack);
@@ -37,14 +37,11 @@ class AsyncProfilerRecording {
   ~AsyncProfilerRecording();
 
   [[nodiscard]] pid_t target() const { return jvm_.pid; }
-  // -1: nothing to be read; changes with each advance().
-  [[nodiscard]] int fd() const { return load_ ? load_->fd() : -1; }
   // The JVM owes an answer.
   [[nodiscard]] bool is_waiting() const { return load_.has_value(); }
   [[nodiscard]] bool is_over() const { return state_ == State::over; }
 
-  // When fd() is readable, and every JvmLoad::kPollInterval while it is waiting; a few times a
-  // second else.
+  // Every JvmLoad::kPollInterval while it is waiting; a few times a second else.
   void advance();
   // Asks for the end; is_over() tells when it is there.
   void interrupt();
@@ -57,7 +54,7 @@ class AsyncProfilerRecording {
   [[nodiscard]] const std::string& memory() const { return memory_; }
 
  private:
-  enum class State { starting, dropping, running, measuring, stopping, over };
+  enum class State { starting, dropping, running, stopping, over };
 
   AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options,
                          std::chrono::milliseconds patience, LibraryPlace place,
@@ -76,6 +73,7 @@ class AsyncProfilerRecording {
   LibraryPlace place_;
   PlacedFile output_;
   PlacedFile log_;
+  PlacedFile metrics_;
   AsyncProfilerOutputParser::OnStack on_stack_;
   State state_ = State::starting;
   std::optional<JvmLoad> load_;
