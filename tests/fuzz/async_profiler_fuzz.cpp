@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "userspace/tools/async_profiler/attach.h"
+#include "userspace/tools/async_profiler/crash_report.h"
 #include "userspace/tools/async_profiler/output_parser.h"
 
 namespace {
@@ -52,5 +53,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         stacks_of(text, text.size() + 1, tells_threads));
   const auto code = waggle::parse_load_reply(text);
   CHECK(code || (!code.error().what.empty() && code.error().what.find('\n') == std::string::npos));
+  CHECK(waggle::crash_excerpt(text).find('\n') == std::string::npos);
   return 0;
 }

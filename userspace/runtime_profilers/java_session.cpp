@@ -22,7 +22,7 @@ namespace {
 // Less than the ten seconds in which a session is over whatever its tools do.
 constexpr seconds kStopTime(6);
 constexpr milliseconds kSlice(5);
-// Eight descriptors each, of 1,024 that a process may have.
+// Eleven descriptors each, of 1,024 that a process may have.
 constexpr std::size_t kMaxRuns = 64;
 // Without us it goes on for so long at most; we renew it before.
 constexpr seconds kMaxUnattended(300);
@@ -129,12 +129,17 @@ void JavaSession::start_run(Jvm jvm) {
       Run{.pid = pid,
           .has_own_namespace = jvm.status.innermost_pid != static_cast<std::uint32_t>(pid),
           .recording = nullptr,
+          .crash = {},
           .result = {.process = static_cast<std::uint32_t>(pid),
                      .comm = hooks_.tell_apart(pid),
                      .stacks = {},
                      .error = {}}});
   Run& run = *made;
   runs_[pid] = std::move(made);
+  if (has_crashed_) {
+    skip(run, "disabled due to the crash of a JVM");
+    return;
+  }
   if (const auto refusal = why_not_to_attach(jvm)) {
     skip(run, refusal->reason);
     return;
@@ -142,6 +147,9 @@ void JavaSession::start_run(Jvm jvm) {
   if (!jvm.profiler.empty() && !is_placed_by_us(jvm.profiler)) {
     skip(run, "async-profiler is already loaded");  // somebody else's, who may be using it
     return;
+  }
+  if (auto crash = CrashReport::watch(jvm)) {
+    run.crash = *std::move(crash);
   }
   auto recording = AsyncProfilerRecording::start(
       std::move(jvm), *library_, options_.async_profiler, options_.patience,
@@ -188,11 +196,29 @@ void JavaSession::end_run(Run& run) {
   if (recording->problem().empty()) {
     return;
   }
+  if (!recording->is_target_alive() && run.crash) {
+    if (const auto excerpt = run.crash->find()) {
+      stop_all(run, *excerpt);
+    }
+  }
   if (run.result.stacks.total() == 0) {
     fail_run(run, recording->problem());
   } else {
     notes_.add_problem(fmt::format("process {} ({}): {}, continuing with what it has told before",
                                    run.pid, run.result.comm, recording->problem()));
+  }
+}
+
+// A profiler in the process may be what it crashed of: no more risk, as gProfiler's safe mode.
+void JavaSession::stop_all(const Run& crashed, const std::string& excerpt) {
+  has_crashed_ = true;
+  notes_.add_problem(fmt::format(
+      "process {} ({}) crashed while it was profiled ({}), continuing without the methods of Java",
+      crashed.pid, crashed.result.comm, excerpt));
+  for (const auto& [pid, run] : runs_) {
+    if (run->recording) {
+      run->recording->interrupt();
+    }
   }
 }
 

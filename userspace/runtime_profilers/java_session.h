@@ -19,6 +19,7 @@
 #include "userspace/runtime_profilers/notes.h"
 #include "userspace/runtime_profilers/processes.h"
 #include "userspace/runtime_profilers/profiler.h"
+#include "userspace/tools/async_profiler/crash_report.h"
 #include "userspace/tools/async_profiler/recording.h"
 
 namespace waggle {
@@ -57,6 +58,7 @@ class JavaSession final : public RuntimeProfiler {
     pid_t pid;
     bool has_own_namespace;                             // of pids
     std::unique_ptr<AsyncProfilerRecording> recording;  // nullptr: over
+    std::optional<CrashReport> crash;
     RuntimeStacks result;
   };
 
@@ -68,6 +70,7 @@ class JavaSession final : public RuntimeProfiler {
   void fail_run(Run& run, const std::string& reason);
   void advance();
   void end_run(Run& run);
+  void stop_all(const Run& crashed, const std::string& excerpt);
   void add_stack(const AsyncProfilerStack& stack, Run& run);
   void set_timer();
 
@@ -79,6 +82,7 @@ class JavaSession final : public RuntimeProfiler {
   RuntimeNotes notes_{"async-profiler"};
   std::optional<std::string> library_;  // once it is found; "": it is not there
   std::map<pid_t, std::unique_ptr<Run>> runs_;
+  bool has_crashed_ = false;  // a JVM, perhaps because of us: no other is touched any more
   bool is_interrupted_ = false;
   Clock::time_point deadline_;
 };

@@ -259,6 +259,35 @@ TEST_P(Java, that_ends_meanwhile_keeps_its_methods) {
   EXPECT_TRUE(file.adds_up());
 }
 
+TEST_P(Java, that_crashes_is_the_last_that_is_touched) {
+  const TempDir folder;
+  for (const bool is_named : {true, false}) {
+    std::vector<std::string> words = {"env", "--chdir", folder.path()};
+    std::ranges::move(command({"-XX:-CreateCoredumpOnCrash"}), std::back_inserter(words));
+    if (is_named) {
+      words.insert(words.end() - 3, "-XX:ErrorFile=" + folder.path() + "/crash_%p.log");
+    }
+    TestProgram crashing(words);
+    TestProgram other(command());
+    WaggleRun run(record(other.pid(), {"-d", "6", "-p", std::to_string(crashing.pid())}));
+    ASSERT_TRUE(wait_until(
+        [&] { return is_being_sampled(crashing.pid()) && is_being_sampled(other.pid()); },
+        seconds(20)));
+    std::this_thread::sleep_for(seconds(1));
+    ASSERT_EQ(::kill(crashing.pid(), SIGBUS), 0);
+    EXPECT_TRUE(wait_until([&] { return !is_being_sampled(other.pid()); }, milliseconds(3500)));
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("crashed while it was profiled (SIGBUS"));
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_THAT(file.text_of("java"),
+                HasSubstr(";[Profiling error: process went down during profiling]"));
+    EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 0U);  // of the other, until then
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(other.pid()));
+  }
+}
+
 TEST_P(Java, with_an_async_profiler_of_its_own_is_left_alone) {
   const TempDir folder;
   TestProgram program(
@@ -309,7 +338,7 @@ TEST_P(Java, stays_native_where_that_is_asked_for) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values("17", "25"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace waggle

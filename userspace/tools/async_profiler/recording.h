@@ -36,7 +36,7 @@ class AsyncProfilerRecording {
   AsyncProfilerRecording& operator=(const AsyncProfilerRecording&) = delete;
   ~AsyncProfilerRecording();
 
-  [[nodiscard]] pid_t target() const { return jvm_.pid; }
+  [[nodiscard]] bool is_target_alive() const { return jvm_.is_alive(); }
   // The JVM owes an answer.
   [[nodiscard]] bool is_waiting() const { return load_.has_value(); }
   [[nodiscard]] bool is_over() const { return state_ == State::over; }
