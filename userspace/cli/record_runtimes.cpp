@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/runtime_profilers/java_session.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/runtime_profilers/py_spy_session.h"
 
@@ -63,6 +64,45 @@ Result<std::unique_ptr<PySpySession>> make_py_spy(const RecordOptions& options, 
                                            .tells_threads = options.has_thread_frames},
                                 .targets = std::move(targets)},
                                std::move(hooks));
+}
+
+JavaEvent java_event(JavaMode mode) {
+  switch (mode) {
+    case JavaMode::cpu:
+    case JavaMode::disabled:
+      break;
+    case JavaMode::itimer:
+      return JavaEvent::itimer;
+    case JavaMode::wall:
+      return JavaEvent::wall;
+  }
+  return JavaEvent::cpu;
+}
+
+// nullptr: it has nothing to do.
+Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int frequency_hz,
+                                               RuntimeHooks hooks) {
+  if (options.java_mode == JavaMode::disabled) {
+    return nullptr;
+  }
+  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
+    // Who is selected is known in the kernel alone, and nobody else may be touched.
+    LOG_DEBUG("{}: continuing with native frames in Java", filter);
+    return nullptr;
+  }
+  std::optional<std::chrono::seconds> duration;
+  if (options.duration_s) {
+    duration = std::chrono::seconds(*options.duration_s);
+  }
+  return JavaSession::prepare({.path = options.async_profiler_path,
+                               .async_profiler = {.event = java_event(options.java_mode),
+                                                  .frequency_hz = frequency_hz,
+                                                  .tells_threads = options.has_thread_frames,
+                                                  .more = options.async_profiler_args},
+                               .duration = duration,
+                               .patience = std::chrono::seconds(options.java_patience_s),
+                               .targets = targets_of(options)},
+                              std::move(hooks));
 }
 
 class EngineWithRuntimes final : public RecordEngine {
@@ -211,6 +251,9 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   PySpySession* const python = py_spy.get();
   if (py_spy) {
     profilers.push_back(std::move(py_spy));
+  }
+  if (std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, hooks))) {
+    profilers.push_back(std::move(java));
   }
   return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(profilers), python,
                                               options);
