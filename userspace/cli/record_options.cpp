@@ -25,6 +25,7 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 constexpr std::string_view kTargets = "What is profiled";
 constexpr std::string_view kSampling = "How";
 constexpr std::string_view kPython = "Python";
+constexpr std::string_view kRuntimes = "Other languages";
 constexpr std::string_view kOutput = "What is written";
 constexpr std::string_view kOther = "Other";
 
@@ -128,6 +129,15 @@ constexpr auto kOptions = std::to_array<Option>({
      .help =
          "N processes at most are walked by ebpf, the others are left to py-spy, or native with "
          "--python-mode ebpf; default 0: no limit"},
+    {.name = "no-ruby", .group = kRuntimes, .help = "native frames only, also in Ruby processes"},
+    {.name = "ruby-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells its methods: rbspy, or disabled; default rbspy"},
+    {.name = "rbspy-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "rbspy, where there is a Ruby; default: beside waggle, then in PATH"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -336,6 +346,34 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+// Into `path`, if it is given.
+Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
+  if (const std::string* text = parsed.find(option)) {
+    if (text->empty()) {
+      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
+    }
+    path = *text;
+  }
+  return {};
+}
+
+// --NAME-mode TOOL|disabled|none and --no-NAME.
+Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std::string_view tool,
+                       bool is_default) {
+  const std::string option = fmt::format("{}-mode", name);
+  bool is_on = is_default;
+  if (const std::string* text = parsed.find(option)) {
+    const auto modes = std::to_array<std::string_view>({tool, "disabled", "none"});
+    is_on = TRY(parse_choice(option, *text, modes)) == 0;
+  }
+  return is_on && !parsed.has(fmt::format("no-{}", name));
+}
+
+Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
+  options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
+  return read_path(parsed, "rbspy-path", options.rbspy_path);
+}
+
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   std::optional<OutputFormat> format;
   if (const std::string* text = parsed.find("format")) {
@@ -405,6 +443,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
   TRY(read_python(parsed, options));
+  TRY(read_runtimes(parsed, options));
   TRY(check_py_spy(options));
   TRY(read_output(parsed, options));
   return options;

@@ -53,6 +53,8 @@ struct RecordOptions {
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
+  bool has_ruby = true;                    // rbspy tells its methods
+  std::string rbspy_path;                  // "": where it is found
   bool with_children = false;              // of `pids`: also those forked later
   bool is_dry_run = false;                 // who would be recorded, and nothing else
   bool has_thread_frames = false;          // --threads
