@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "userspace/cli/option_values.h"
+#include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
 
@@ -138,6 +139,28 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "FILE",
      .group = kRuntimes,
      .help = "rbspy, where there is a Ruby; default: beside waggle, then in PATH"},
+    {.name = "php-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells the functions of PHP: phpspy, or disabled; default disabled"},
+    {.name = "no-php", .group = kRuntimes, .help = "as --php-mode disabled"},
+    {.name = "php-proc-filter",
+     .value = "ARGS",
+     .group = kRuntimes,
+     .help = "which processes phpspy looks into, as pgrep takes it; default php-fpm"},
+    {.name = "phpspy-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "phpspy, with --php-mode phpspy; default: beside waggle, then in PATH"},
+    {.name = "dotnet-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells the methods of .NET: dotnet-trace, or disabled; default disabled"},
+    {.name = "no-dotnet", .group = kRuntimes, .help = "as --dotnet-mode disabled"},
+    {.name = "dotnet-trace-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "dotnet-trace, with --dotnet-mode dotnet-trace; default: beside waggle, then in PATH"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -371,7 +394,18 @@ Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std
 
 Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
   options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
-  return read_path(parsed, "rbspy-path", options.rbspy_path);
+  TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
+  options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));
+  TRY(read_path(parsed, "phpspy-path", options.phpspy_path));
+  if (const std::string* text = parsed.find("php-proc-filter")) {
+    const Result<> is_filter = check_php_filter(*text);
+    if (!is_filter) {
+      return fail(Errc::malformed, fmt::format("--php-proc-filter: {}", is_filter.error().what));
+    }
+    options.php_filter = *text;
+  }
+  options.has_dotnet = TRY(read_mode(parsed, "dotnet", "dotnet-trace", false));
+  return read_path(parsed, "dotnet-trace-path", options.dotnet_trace_path);
 }
 
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {

@@ -15,6 +15,7 @@
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
 #include "userspace/tools/perf/mode.h"
+#include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
 
@@ -55,6 +56,11 @@ struct RecordOptions {
   bool has_python_versions = true;         // of packages, in brackets
   bool has_ruby = true;                    // rbspy tells its methods
   std::string rbspy_path;                  // "": where it is found
+  bool has_php = false;                    // phpspy tells its functions
+  std::string phpspy_path;                 // "": where it is found
+  std::string php_filter{kPhpFilter};      // of pgrep
+  bool has_dotnet = false;                 // dotnet-trace tells its methods
+  std::string dotnet_trace_path;           // "": where it is found
   bool with_children = false;              // of `pids`: also those forked later
   bool is_dry_run = false;                 // who would be recorded, and nothing else
   bool has_thread_frames = false;          // --threads

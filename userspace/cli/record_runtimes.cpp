@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/runtime_profilers/dotnet_trace.h"
+#include "userspace/runtime_profilers/phpspy.h"
 #include "userspace/runtime_profilers/process_tool_profiler.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/runtime_profilers/py_spy.h"
@@ -236,6 +238,17 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   if (options.has_ruby) {
     profilers.push_back(TRY(ProcessToolProfiler::prepare(std::make_unique<Rbspy>(frequency_hz),
                                                          options.rbspy_path, targets, hooks)));
+  }
+  if (options.has_php) {
+    profilers.push_back(TRY(Phpspy::prepare({.path = options.phpspy_path,
+                                             .filter = options.php_filter,
+                                             .frequency_hz = frequency_hz,
+                                             .targets = targets},
+                                            hooks)));
+  }
+  if (options.has_dotnet) {
+    profilers.push_back(TRY(ProcessToolProfiler::prepare(
+        std::make_unique<DotnetTrace>(frequency_hz), options.dotnet_trace_path, targets, hooks)));
   }
   return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
                                               std::move(profilers), python, options);

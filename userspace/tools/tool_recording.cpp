@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "userspace/process/proc_fs.h"
 
 namespace waggle {
@@ -28,6 +30,26 @@ std::optional<UniqueFd> open_and_unlink(const std::string& path) {
   const bool is_file = fd.is_open() && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   (void)::unlink(path.c_str());
   return is_file ? std::optional(std::move(fd)) : std::nullopt;
+}
+
+// A process that waits for its CPU stops when it gets it: till then the signal is pending.
+bool is_about_to_stop(pid_t pid) {
+  constexpr std::string_view kPending = "\nShdPnd:\t";  // of the process, not of a thread
+  constexpr int kHexadecimal = 16;
+  constexpr std::uint64_t kStop = std::uint64_t{1} << (SIGSTOP - 1);
+  const auto status = read_file(fmt::format("/proc/{}/status", pid), 65536);
+  const std::size_t at = status ? status->find(kPending) : std::string::npos;
+  if (at == std::string::npos) {
+    return false;
+  }
+  std::string_view number = std::string_view(*status).substr(at + kPending.size());
+  number = number.substr(0, number.find('\n'));
+  return (parse_number<std::uint64_t>(number, kHexadecimal).value_or(0) & kStop) != 0;
+}
+
+std::uint64_t size_of(const UniqueFd& file) {
+  struct stat status{};
+  return ::fstat(file.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
 bool is_ended_by(const ToolEnd& end, int signal) {
@@ -57,6 +79,10 @@ Result<UniqueFd> ToolRecording::take_output(const ToolEnd& end) {
       return fail(Errc::system, name_ + " had not begun to sample");
     }
     if (!end.is_killed && WIFEXITED(end.wait_status) && !is_target_alive()) {
+      // rbspy writes what it has, and fails then.
+      if (file && size_of(*file) > 0) {
+        return *std::move(file);
+      }
       return fail(Errc::not_found, "process went down during profiling");
     }
     return fail(Errc::system, fmt::format("{} {}", name_, end.text()));
@@ -76,8 +102,8 @@ bool ToolRecording::resume_target() {
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, target_, 0)));
   const Result<ProcStat> stat = ProcFs().read_stat(static_cast<std::uint32_t>(target_));
   // What is stopped does not end, and nobody else gets its pid: kill(2) where there are no pidfds.
-  const bool is_left_stopped =
-      stat && stat->start_ticks == start_ticks_ && stat->state == kStopped && !was_stopped_;
+  const bool is_left_stopped = stat && stat->start_ticks == start_ticks_ && !was_stopped_ &&
+                               (stat->state == kStopped || is_about_to_stop(target_));
   if (!is_left_stopped) {
     return false;
   }

@@ -57,8 +57,8 @@ class ToolRecording {
   // Kills it unless it has ended.
   ToolEnd end() { return tool_.kill(); }
 
-  // After its end: the file that it wrote, once.  An error is in few words what went wrong;
-  // Errc::not_found: the process has ended, and that is why.
+  // After its end: the file that it wrote, once, also where it failed when the process ended.  An
+  // error is in few words what went wrong; Errc::not_found: the process has ended, and that is why.
   Result<UniqueFd> take_output(const ToolEnd& end);
   [[nodiscard]] std::uint64_t output_bytes() const { return output_bytes_; }
   // After its end: lets the process go on if the tool has left it stopped.  True: it had.
