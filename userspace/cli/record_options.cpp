@@ -161,6 +161,13 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "FILE",
      .group = kRuntimes,
      .help = "dotnet-trace, with --dotnet-mode dotnet-trace; default: beside waggle, then in PATH"},
+    {.name = "nodejs-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help =
+         "perf: the perf map of a node --perf-basic-prof names its functions; disabled: nothing "
+         "more is done for node, whose map is read all the same; default disabled"},
+    {.name = "no-nodejs", .group = kRuntimes, .help = "as --nodejs-mode disabled"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -392,7 +399,25 @@ Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std
   return is_on && !parsed.has(fmt::format("no-{}", name));
 }
 
+// Perf maps are read for every program that writes one, so that there is nothing to switch on.
+Result<> check_nodejs(const ParsedArguments& parsed, const RecordOptions& options) {
+  const std::string* text = parsed.find("nodejs-mode");
+  if (text == nullptr) {
+    return {};
+  }
+  if (*text == "attach-maps") {
+    return fail(Errc::malformed, "--nodejs-mode: attach-maps is not built yet");
+  }
+  constexpr auto kModes = std::to_array<std::string_view>({"perf", "disabled", "none"});
+  const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
+  if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
+    return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
+  }
+  return {};
+}
+
 Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
+  TRY(check_nodejs(parsed, options));
   options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
   TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
   options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));

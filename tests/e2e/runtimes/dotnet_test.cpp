@@ -2,6 +2,7 @@
 // `waggle record` beside a dotnet-trace.  Neither it nor a .NET is to be had where the tests run:
 // both are made up here, the one as a script that writes what dotnet-trace writes, the other as a
 // program that exports what a .NET runtime does.  No test here has seen the real ones.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,7 +48,7 @@ void expect_methods(const std::string& engine) {
   EXPECT_EQ(file.count_of(kComm, main), file.count_of(kComm)) << file.text_of(kComm);
   EXPECT_NEAR(file.share_of(kComm, main + ";app!Work(int32)_[net]"), 0.6, 0.05);
   EXPECT_THAT(tool.read("environment"),
-              HasSubstr("TMPDIR=/proc/" + pid_of(dotnet) + "/root/tmp\n"));
+              HasSubstr(fmt::format("TMPDIR=/proc/{}/root/tmp\n", pid_of(dotnet))));
   EXPECT_THAT(tool.read("arguments"), HasSubstr("collect --format speedscope --process-id"));
 }
 
