@@ -15,6 +15,7 @@
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
 #include "userspace/tools/perf/mode.h"
+#include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
 
@@ -57,12 +58,19 @@ struct RecordOptions {
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
   JavaMode java_mode = JavaMode::cpu;
-  std::string async_profiler_path;  // a library or its directory; "": where it is found
-  std::string async_profiler_args;  // more options of its agent
-  int java_patience_s = 30;         // with each answer of a JVM
-  bool with_children = false;       // of `pids`: also those forked later
-  bool is_dry_run = false;          // who would be recorded, and nothing else
-  bool has_thread_frames = false;   // --threads
+  std::string async_profiler_path;     // a library or its directory; "": where it is found
+  std::string async_profiler_args;     // more options of its agent
+  int java_patience_s = 30;            // with each answer of a JVM
+  bool has_ruby = true;                // rbspy tells its methods
+  std::string rbspy_path;              // "": where it is found
+  bool has_php = false;                // phpspy tells its functions
+  std::string phpspy_path;             // "": where it is found
+  std::string php_filter{kPhpFilter};  // of pgrep
+  bool has_dotnet = false;             // dotnet-trace tells its methods
+  std::string dotnet_trace_path;       // "": where it is found
+  bool with_children = false;          // of `pids`: also those forked later
+  bool is_dry_run = false;             // who would be recorded, and nothing else
+  bool has_thread_frames = false;      // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };

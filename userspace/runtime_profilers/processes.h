@@ -22,6 +22,8 @@ struct RuntimeTargets {
   std::vector<pid_t> named;      // shown whatever speaks against it
   bool is_pid_filtered = false;  // as the recording
   bool follows_children = false;
+  // Whether a process is recorded where that is more than the above; nothing: all are.
+  std::function<bool(pid_t)> is_recorded = {};
 };
 
 // One thread.

@@ -270,6 +270,45 @@ TEST(RecordOptions, count_the_processes_of_python) {
   }
 }
 
+TEST(RecordOptions, say_whose_profilers_run) {
+  const RecordOptions plain = options_of({});
+  EXPECT_TRUE(plain.has_ruby);
+  EXPECT_FALSE(plain.has_php);
+  EXPECT_FALSE(plain.has_dotnet);
+  EXPECT_EQ(plain.php_filter, "php-fpm");
+  EXPECT_FALSE(options_of({"--no-ruby"}).has_ruby);
+  EXPECT_FALSE(options_of({"--ruby-mode", "disabled"}).has_ruby);
+  EXPECT_FALSE(options_of({"--ruby-mode", "rbspy", "--no-ruby"}).has_ruby);
+  EXPECT_TRUE(options_of({"--php-mode", "phpspy"}).has_php);
+  EXPECT_FALSE(options_of({"--php-mode", "phpspy", "--no-php"}).has_php);
+  EXPECT_TRUE(options_of({"--dotnet-mode", "dotnet-trace"}).has_dotnet);
+  EXPECT_FALSE(options_of({"--dotnet-mode", "none"}).has_dotnet);
+  EXPECT_EQ(options_of({"--php-proc-filter", "-x php"}).php_filter, "-x php");
+  EXPECT_EQ(options_of({"--rbspy-path", "/a"}).rbspy_path, "/a");
+  EXPECT_EQ(options_of({"--phpspy-path", "/b"}).phpspy_path, "/b");
+  EXPECT_EQ(options_of({"--dotnet-trace-path", "/c"}).dotnet_trace_path, "/c");
+}
+
+TEST(RecordOptions, refuse_profilers_that_there_are_not) {
+  EXPECT_EQ(error_of({"--ruby-mode", "pyspy"}),
+            "--ruby-mode: \"pyspy\" is none of rbspy, disabled, none");
+  EXPECT_EQ(error_of({"--rbspy-path", ""}), "--rbspy-path: \"\" is no file");
+  EXPECT_EQ(error_of({"--php-proc-filter", "php;id"}),
+            "--php-proc-filter: ';' in it would be read by a shell");
+  EXPECT_EQ(error_of({"--php-proc-filter", ""}), "--php-proc-filter: it is empty");
+}
+
+TEST(RecordOptions, know_the_modes_of_node) {
+  for (const std::string mode : {"perf", "disabled", "none"}) {
+    (void)options_of({"--nodejs-mode", mode, "--no-nodejs"});
+  }
+  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps"}),
+            "--nodejs-mode: attach-maps is not built yet");
+  EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "dwarf"}),
+            "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_THAT(error_of({"--nodejs-mode", "x"}), HasSubstr("--nodejs-mode"));
+}
+
 TEST(RecordOptions, refuse_outputs_that_make_no_sense) {
   EXPECT_EQ(error_of({"-o", "a.svg"}), "--output: \"a.svg\" must end in .html or .col");
   EXPECT_EQ(error_of({"-o", "a.html", "-f", "col"}),
