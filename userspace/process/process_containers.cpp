@@ -17,8 +17,8 @@ constexpr int kMaxGenerations = 16;  // asked where a process is gone
 constexpr std::size_t kMaxUntold = 4096;
 
 const ContainerRef& no_container() {
-  static const ContainerRef kNone = std::make_shared<const std::string>();
-  return kNone;
+  static const ContainerRef none = std::make_shared<const std::string>();
+  return none;
 }
 
 }  // namespace
