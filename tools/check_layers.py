@@ -50,6 +50,7 @@ EXTERNAL = {
               "tests"],
     r"linux/bpf\.h": ["bpf", "userspace/attach", "userspace/process", "userspace/samplers",
                       "userspace/runtimes", "userspace/select", "userspace/cli", "tests"],
+    r"curl/": ["userspace/remote"],
     r"(gtest|gmock)/": ["tests"],
 }
 
