@@ -2,6 +2,8 @@
 // The engine of hosts without BTF or BPF.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -39,7 +41,10 @@ class FallbackEngine final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
-  [[nodiscard]] bool is_over() const override { return recorder_->is_over(); }
+  // What looks at a language goes on without perf.
+  [[nodiscard]] bool is_over() const override {
+    return recorder_->is_over() || (recorder_->is_given_up() && !py_spy_);
+  }
   std::vector<std::string> take_problems() override;
   Result<> stop() override;
   Result<EngineResult> finish() override;
@@ -82,9 +87,7 @@ std::vector<std::string> FallbackEngine::take_problems() {
   if (py_spy_) {
     problems = py_spy_->take_problems();
   }
-  if (auto problem = recorder_->take_problem()) {
-    problems.push_back(*std::move(problem));
-  }
+  std::ranges::move(recorder_->take_problems(), std::back_inserter(problems));
   return problems;
 }
 
@@ -108,7 +111,9 @@ Result<EngineResult> FallbackEngine::finish() {
   }
   facts.truncated = recording.truncated;
   facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
-  facts.tools.emplace_back("perf", recording.problem.empty() ? "ok" : recording.problem);
+  facts.paused_s = std::chrono::duration<double>(recording.paused).count();
+  facts.tools = std::move(recording.tools);
+  facts.excluded = std::move(recording.excluded);
   EngineResult result{
       .profile = std::move(recording.profile), .facts = std::move(facts), .warnings = {}};
   if (py_spy_) {

@@ -67,7 +67,7 @@ class PerfRecording {
   // The two halves of stop().
   void interrupt() { (void)tool_.send_signal(SIGINT); }  // it may have ended
   ToolEnd kill() { return tool_.kill(); }
-  // After its end: what was not a segment yet, if perf had to be killed.
+  // After an end of which perf knew nothing: what it had written of the segment that it was at.
   std::optional<UniqueFd> take_rest();
 
   // Of its last line on stderr that tells something.
