@@ -182,9 +182,9 @@ TEST(MisbehavingPerf, that_crashes_once_samples_the_children_again) {
   perf.expect_nothing_runs();
 }
 
-TEST(Perf, dies_with_us) {
+TEST(Perf, dies_with_us_and_what_we_left_goes_with_the_next_of_us) {
   const TestProgram program({SHARES});
-  const TempDir temporary;  // what we leave when we are killed
+  const TempDir temporary;
   const StandIn perf({.record = "exec $PERF \"$@\""});
   WaggleRun run(
       {"record", "--engine", "fallback", "--perf-path", perf.path(), "-d", "60", "-o", "x.col"},
@@ -193,6 +193,11 @@ TEST(Perf, dies_with_us) {
   ASSERT_EQ(::kill(run.pid(), SIGKILL), 0);
   EXPECT_EQ(run.wait().status, 128 + SIGKILL);
   perf.expect_nothing_runs();
+  EXPECT_FALSE(std::filesystem::is_empty(temporary.path()));
+  const WaggleResult next =
+      run_waggle(arguments_for(perf, std::to_string(program.pid())), with_tmpdir(temporary.path()));
+  EXPECT_EQ(next.status, 0) << next.err;
+  EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
 }
 
 }  // namespace
