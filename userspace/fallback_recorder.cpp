@@ -97,17 +97,19 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
   }
   Walk& walk = *walks_.emplace_back(std::make_unique<Walk>());
   walk.mode = mode;
-  walk.session = TRY(PerfSession::start(
-      {.perf = options_.perf,
-       .event = event_,
-       .frequency_hz = options_.frequency_hz,
-       .mode = mode,
-       .dwarf_stack_bytes = options_.dwarf_stack_bytes,
-       .pids = {}},
-      !options_.is_pid_filtered, directory, loop_,
-      {.on_sample = [this, &walk](const PerfSample& sample) { on_sample(sample, walk); },
-       .add_own = [this](pid_t pid) { add_own(pid); },
-       .find_targets = [this] { return find_targets(); }}));
+  const PerfRecordOptions record = {.perf = options_.perf,
+                                    // With cgroups perf wants a name.
+                                    .event = cgroups_.empty() ? event_ : result_.event,
+                                    .frequency_hz = options_.frequency_hz,
+                                    .mode = mode,
+                                    .dwarf_stack_bytes = options_.dwarf_stack_bytes,
+                                    .pids = {},
+                                    .cgroups = cgroups_};
+  const PerfSessionHooks hooks = {
+      .on_sample = [this, &walk](const PerfSample& sample) { on_sample(sample, walk); },
+      .add_own = [this](pid_t pid) { add_own(pid); },
+      .find_targets = [this] { return find_targets(); }};
+  walk.session = TRY(PerfSession::start(record, is_host_wide(), directory, loop_, hooks));
   return {};
 }
 
@@ -141,7 +143,7 @@ void FallbackRecorder::prune_followed() {
 }
 
 std::vector<pid_t> FallbackRecorder::find_targets() {
-  if (!options_.is_pid_filtered) {
+  if (is_host_wide()) {
     return {};
   }
   drain_stream();

@@ -60,6 +60,8 @@ class FallbackRecorder {
   ~FallbackRecorder() = default;
 
   void select_pid(pid_t pid);
+  // As PerfRecordOptions::cgroups.  With processes too: those of them that are in one.
+  void select_cgroups(std::vector<std::string> cgroups) { cgroups_ = std::move(cgroups); }
   // Returns once perf samples.
   Result<> start();
   // Samples of the process that are read from now on stay apart in the profile
@@ -108,6 +110,8 @@ class FallbackRecorder {
   FallbackRecorder(const FallbackOptions& options, WorkDirectory directory, EventLoop loop,
                    ProcessStream stream);
   Result<> start_walk(PerfMode mode);
+  // perf samples all CPUs, not the processes that it is told of.
+  [[nodiscard]] bool is_host_wide() const { return !options_.is_pid_filtered || !cgroups_.empty(); }
   void drain_stream();
   void apply(const ProcessRecord& record);
   void prune_followed();
@@ -127,9 +131,10 @@ class FallbackRecorder {
   ProcessStream stream_;  // heard from before the first sample
   FallbackNames names_;
   std::set<pid_t> pids_;
+  std::vector<std::string> cgroups_;
   std::set<pid_t> own_;  // we and our tools
   std::set<pid_t> told_apart_;
-  std::string event_;  // for perf's --event
+  std::string event_;  // for perf's --event; "": its default
   bool prints_offsets_ = true;
   FallbackRecording result_;
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/cli/perf_cgroups.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_py_spy.h"
 #include "userspace/fallback_recorder.h"
@@ -29,8 +30,9 @@ class FallbackEngine final : public RecordEngine {
     }
     return {};
   }
-  Result<> select(const Selection&) override {
-    return fail(Errc::unsupported, "perf cannot select by cgroup or name");
+  Result<> select(const Selection& selection) override {
+    recorder_->select_cgroups(TRY(perf_cgroups_of(selection)));
+    return {};
   }
   Result<> start() override;
   [[nodiscard]] std::vector<int> fds() const override;
@@ -136,17 +138,31 @@ PySpyTargets py_spy_targets(PythonMode mode) {
   return PySpyTargets::none;
 }
 
+// Before anything is started; perf_cgroups_of() says the rest.
+Result<> check_filters(const RecordOptions& options) {
+  const std::string_view filter = kernel_filter_of(options);
+  if (!options.comms.empty() || !options.excluded_cgroups.empty()) {
+    return fail(Errc::unsupported,
+                fmt::format("{} needs the ebpf engine: perf cannot tell (what is missing here: "
+                            "waggle doctor; --cgroup and -p work with perf too)",
+                            options.comms.empty() ? "--cgroup-exclude" : "--comm"));
+  }
+  if (!filter.empty() && options.with_children) {
+    return fail(
+        Errc::unsupported,
+        fmt::format("{} with --children needs the ebpf engine: perf cannot tell both", filter));
+  }
+  if (!filter.empty() && options.python_mode == PythonMode::automatic) {
+    LOG_INFO("{}: py-spy is not started beside it, Python shows native frames", filter);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz) {
-  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
-    // perf -G knows v2 and the hierarchy perf_event alone, and no exclusions.
-    return fail(Errc::unsupported,
-                fmt::format("{} needs the ebpf engine: perf cannot tell on every host (what is "
-                            "missing here: waggle doctor; -p works with perf too)",
-                            filter));
-  }
+  TRY(check_filters(options));
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {
     // Without it nothing here can sample: a feature that is missing, not a target.
@@ -167,7 +183,8 @@ Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& 
        .counts_threads = options.has_thread_frames}));
   FallbackRecorder& hooked = *recorder;
   std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy_session(
-      options, frequency_hz, py_spy_targets(options.python_mode),
+      options, frequency_hz,
+      kernel_filter_of(options).empty() ? py_spy_targets(options.python_mode) : PySpyTargets::none,
       {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
        .add_own = [&hooked](pid_t pid) { hooked.add_own(pid); },
        .thread_name = [&hooked](pid_t, pid_t tid) { return hooked.thread_name(tid); }}));

@@ -199,7 +199,9 @@ Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
                               quoted(container)));
     }
   }
-  const std::string_view filter = kernel_filter_of(options);
+  const std::string_view filter = !options.comms.empty()              ? "--comm"
+                                  : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
+                                                                      : "";
   if (!filter.empty() && options.engine == Engine::fallback) {
     return fail(Errc::malformed,
                 fmt::format("{}: cannot go with --engine fallback, which cannot tell", filter));

@@ -11,6 +11,9 @@ void share_out(std::vector<Share>& shares, std::uint64_t total) {
   for (const Share& share : shares) {
     sum += share.count;
   }
+  if (sum == 0) {
+    return;
+  }
   std::uint64_t given = 0;
   for (Share& share : shares) {
     const Wide product = Wide{total} * share.count;

@@ -16,7 +16,8 @@ struct Share {
 };
 
 // Changes the counts so that they sum up to `total`, in their proportions; all stacks are of one
-// profile.  Some come to nothing.  What is the same comes out the same, in any order.
+// profile.  Counts of nothing stay so.  Some come to nothing.  What is the same comes out the same,
+// in any order.
 void share_out(std::vector<Share>& shares, std::uint64_t total);
 
 }  // namespace waggle

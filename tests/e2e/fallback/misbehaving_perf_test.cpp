@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A perf that hangs, crashes, prints garbage or never stops: the session ends, tells, and leaves
 // nothing.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -171,7 +172,8 @@ TEST(MisbehavingPerf, that_crashes_once_samples_the_children_again) {
   const StandIn perf({.record = "[ $N = 2 ] || exec $PERF \"$@\"; $PERF \"$@\" & C=$!; echo $C "
                                 ">>$DIR/pids; sleep 2; kill -KILL $C; kill -KILL $$"});
   WaggleRun run({"record", "--engine", "fallback", "--perf-path", perf.path(), "-d", "8", "-F",
-                 "99", "-o", "x.col", "--", "sh", "-c", SHARES " & exec sleep 20"});
+                 "99", "-o", "x.col", "--", "sh", "-c",
+                 fmt::format("timeout 15 {} & exec sleep 20", SHARES)});
   const WaggleResult result = run.wait();
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file =

@@ -86,8 +86,13 @@ std::vector<std::string> perf_record_command(const PerfRecordOptions& options,
                                       fmt::format("--mmap-pages={}", is_dwarf ? 256 : 128)};
   command.push_back(is_dwarf ? fmt::format("--call-graph=dwarf,{}", options.dwarf_stack_bytes)
                              : "--call-graph=fp");
-  if (!options.event.empty()) {
+  // perf gives the first cgroup to the first event, and so on.
+  const std::size_t event_count = std::max<std::size_t>(options.cgroups.size(), 1);
+  for (std::size_t i = 0; i < event_count && !options.event.empty(); ++i) {
     command.push_back("--event=" + options.event);
+  }
+  if (!options.cgroups.empty()) {
+    command.push_back(fmt::format("--cgroup={}", fmt::join(options.cgroups, ",")));
   }
   command.push_back(options.pids.empty() ? "--all-cpus"
                                          : fmt::format("--pid={}", fmt::join(options.pids, ",")));
