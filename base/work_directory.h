@@ -6,15 +6,20 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace waggle {
 
 // Mode 0700, below $TMPDIR or /tmp, under a name that nobody could have prepared.  Destruction
-// removes it with all in it; links are removed, not followed.
+// removes it with all in it; links are removed, not followed.  It is locked (flock(2)) for as long:
+// what a waggle that was killed has left is found by its lock that is gone, and goes when another
+// is made.
 class WorkDirectory {
  public:
+  // Removes what others of ours left there too.
   static Result<WorkDirectory> make();
-  WorkDirectory(WorkDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  WorkDirectory(WorkDirectory&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
   WorkDirectory& operator=(WorkDirectory&& other) noexcept;
   WorkDirectory(const WorkDirectory&) = delete;
   WorkDirectory& operator=(const WorkDirectory&) = delete;
@@ -24,8 +29,9 @@ class WorkDirectory {
   void remove();
 
  private:
-  explicit WorkDirectory(std::string path) : path_(std::move(path)) {}
+  WorkDirectory(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::string path_;  // "": moved from, or removed
+  UniqueFd lock_;     // the directory itself
 };
 
 }  // namespace waggle

@@ -2,34 +2,30 @@
 #include "userspace/fallback_recorder.h"
 
 #include <fmt/core.h>
-#include <signal.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <string_view>
-#include <utility>
+#include <cerrno>
+#include <variant>
 
 #include "bpf/abi/markers.h"
+#include "userspace/process/proc_fs.h"
 #include "userspace/tools/perf/events.h"
 #include "userspace/tools/perf/frame_text.h"
+#include "userspace/tools/perf/smart_merge.h"
 
 namespace waggle {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 namespace {
 
-constexpr milliseconds kStartTime(8000);
 // With the moment that is given to a command, less than the ten seconds after its end in which a
 // session is over whatever its tools do.  On a host without a CPU to spare they need seconds.
 constexpr milliseconds kStopTime(3000);
 constexpr milliseconds kReadTime(7000);  // together
-// Short, so that little is left to be read at the end; each costs perf a look at all processes.
-constexpr seconds kSegment(10);
-constexpr seconds kSilence(10);  // a script that prints nothing for so long hangs
 constexpr milliseconds kSlice(20);
 
 constexpr std::array kMarkerTexts = {
@@ -38,10 +34,14 @@ constexpr std::array kMarkerTexts = {
 #undef X
 };
 
-// perf dies of the signal that it was stopped with.
-bool has_ended_well(const ToolEnd& end) {
-  return end.is_ok() ||
-         (!end.is_killed && WIFSIGNALED(end.wait_status) && WTERMSIG(end.wait_status) == SIGINT);
+// Not one that has ended and waits for its parent; its first thread may have ended alone.
+bool is_alive(pid_t pid) {
+  const Result<ProcStat> stat = ProcFs().read_stat(static_cast<std::uint32_t>(pid));
+  return stat && ((stat->state != 'Z' && stat->state != 'X') || stat->thread_count > 1);
+}
+
+std::string_view tool_name(PerfMode mode) {
+  return mode == PerfMode::dwarf ? "perf (dwarf)" : "perf";
 }
 
 }  // namespace
@@ -69,34 +69,9 @@ Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare(
   return recorder;
 }
 
-template <class Child>
-Result<> FallbackRecorder::watch(const Child& child, Watched& watched,
-                                 const EventLoop::Handler& handler) {
-  watched = {.output = child.output_fd(), .errors = child.errors_fd()};
-  for (const int fd : {watched.output, watched.errors}) {
-    if (fd >= 0) {
-      TRY(loop_.add(fd, handler));
-    }
-  }
-  return {};
-}
-
-template <class Child>
-void FallbackRecorder::forget_closed(const Child& child, Watched& watched) {
-  if (watched.output >= 0 && child.output_fd() < 0) {
-    loop_.remove(std::exchange(watched.output, -1));
-  }
-  if (watched.errors >= 0 && child.errors_fd() < 0) {
-    loop_.remove(std::exchange(watched.errors, -1));
-  }
-}
-
-void FallbackRecorder::forget(Watched& watched) {
-  for (int* fd : {&watched.output, &watched.errors}) {
-    if (*fd >= 0) {
-      loop_.remove(std::exchange(*fd, -1));
-    }
-  }
+void FallbackRecorder::select_pid(pid_t pid) {
+  pids_.insert(pid);
+  followed_.insert(pid);
 }
 
 Result<> FallbackRecorder::start() {
@@ -104,18 +79,38 @@ Result<> FallbackRecorder::start() {
   for (const int fd : stream_.fds()) {
     TRY(loop_.add(fd, [this] { drain_stream(); }));
   }
-  recording_.emplace(TRY(PerfRecording::start({.perf = options_.perf,
-                                               .event = event_,
-                                               .frequency_hz = options_.frequency_hz,
-                                               .mode = options_.mode,
-                                               .dwarf_stack_bytes = options_.dwarf_stack_bytes,
-                                               .pids = {pids_.begin(), pids_.end()}},
-                                              directory_.path())));
-  own_.insert(recording_->pid());
-  TRY(recording_->wait_until_sampling(Clock::now() + kStartTime));
+  if (options_.mode != PerfMode::dwarf) {
+    TRY(start_walk(PerfMode::fp));
+  }
+  if (options_.mode != PerfMode::fp) {
+    TRY(start_walk(PerfMode::dwarf));
+  }
   start_ = Clock::now();
-  rolled_ = start_;
-  return watch(*recording_, recording_fds_, [this] { read_recording(); });
+  return {};
+}
+
+Result<> FallbackRecorder::start_walk(PerfMode mode) {
+  const std::string directory =
+      fmt::format("{}/{}", directory_.path(), mode == PerfMode::dwarf ? "dwarf" : "fp");
+  if (::mkdir(directory.c_str(), 0700) != 0) {
+    return fail_errno(directory, errno);
+  }
+  Walk& walk = *walks_.emplace_back(std::make_unique<Walk>());
+  walk.mode = mode;
+  const PerfRecordOptions record = {.perf = options_.perf,
+                                    // With cgroups perf wants a name.
+                                    .event = cgroups_.empty() ? event_ : result_.event,
+                                    .frequency_hz = options_.frequency_hz,
+                                    .mode = mode,
+                                    .dwarf_stack_bytes = options_.dwarf_stack_bytes,
+                                    .pids = {},
+                                    .cgroups = cgroups_};
+  const PerfSessionHooks hooks = {
+      .on_sample = [this, &walk](const PerfSample& sample) { on_sample(sample, walk); },
+      .add_own = [this](pid_t pid) { add_own(pid); },
+      .find_targets = [this] { return find_targets(); }};
+  walk.session = TRY(PerfSession::start(record, is_host_wide(), directory, loop_, hooks));
+  return {};
 }
 
 std::string FallbackRecorder::tell_apart(pid_t pid) {
@@ -125,144 +120,171 @@ std::string FallbackRecorder::tell_apart(pid_t pid) {
 }
 
 void FallbackRecorder::drain_stream() {
-  stream_.drain([this](const ProcessRecord& record) { names_.apply(record); });
+  stream_.drain([this](const ProcessRecord& record) { apply(record); });
 }
 
-void FallbackRecorder::read_recording() {
-  recording_->read();
-  forget_closed(*recording_, recording_fds_);
-}
-
-void FallbackRecorder::read_script() {
-  script_heard_ = Clock::now();
-  script_->read();
-  forget_closed(*script_, script_fds_);
-}
-
-void FallbackRecorder::note_problem(std::string text) {
-  if (problem_.empty()) {  // what follows from it says nothing new
-    problem_ = std::move(text);
-    has_untold_problem_ = true;
+// A perf that is started later has to be told of the children that run by then.
+void FallbackRecorder::apply(const ProcessRecord& record) {
+  names_.apply(record);
+  const auto* fork = std::get_if<ForkRecord>(&record);
+  if (!options_.follows_children || fork == nullptr || fork->is_thread() ||
+      !followed_.contains(static_cast<pid_t>(fork->parent_pid))) {
+    return;
+  }
+  followed_.insert(static_cast<pid_t>(fork->pid));
+  if (followed_.size() > followed_limit_) {
+    prune_followed();
+    followed_limit_ = std::max(followed_limit_, 2 * followed_.size());
   }
 }
 
-std::optional<std::string> FallbackRecorder::take_problem() {
-  return std::exchange(has_untold_problem_, false) ? std::optional(problem_) : std::nullopt;
+void FallbackRecorder::prune_followed() {
+  std::erase_if(followed_, [](pid_t pid) { return !is_alive(pid); });
 }
 
-void FallbackRecorder::end_recording(const ToolEnd& end) {
-  has_perf_ended_ = true;
-  result_.perf_cpu_time += end.cpu_time;
-  read_recording();
-  forget(recording_fds_);
-  if (!has_ended_well(end)) {
-    note_problem(end.is_killed
-                     ? "perf record did not end on SIGINT and was killed"
-                     : fmt::format("perf record {}: {}", end.text(), recording_->last_line()));
+std::vector<pid_t> FallbackRecorder::find_targets() {
+  if (is_host_wide()) {
+    return {};
   }
-  take_segments();
-  if (end.is_killed) {
-    if (auto rest = recording_->take_rest()) {
-      segments_.push_back(*std::move(rest));
+  drain_stream();
+  prune_followed();
+  return {followed_.begin(), followed_.end()};
+}
+
+bool FallbackRecorder::is_over() const {
+  return std::ranges::all_of(walks_, [](const auto& walk) { return walk->session->is_over(); });
+}
+
+bool FallbackRecorder::is_given_up() const {
+  return std::ranges::all_of(walks_, [](const auto& walk) {
+    return walk->session->is_given_up() || walk->session->is_over();
+  });
+}
+
+std::vector<std::string> FallbackRecorder::take_problems() {
+  std::vector<std::string> problems;
+  for (const auto& walk : walks_) {
+    for (const std::string& problem : walk->session->take_problems()) {
+      problems.push_back(walk->mode == PerfMode::dwarf && walks_.size() > 1
+                             ? fmt::format("{}: {}", tool_name(walk->mode), problem)
+                             : problem);
     }
   }
-}
-
-void FallbackRecorder::take_segments() {
-  std::ranges::move(recording_->take_segments(), std::back_inserter(segments_));
-}
-
-Result<> FallbackRecorder::start_script() {
-  UniqueFd data = std::move(segments_.front());
-  segments_.pop_front();
-  script_ = TRY(PerfScript::start(options_.perf, std::move(data),
-                                  [this](const PerfSample& sample) { on_sample(sample); }));
-  own_.insert(script_->pid());
-  script_heard_ = Clock::now();
-  return watch(*script_, script_fds_, [this] { read_script(); });
-}
-
-void FallbackRecorder::end_script() {
-  forget(script_fds_);
-  const ToolEnd end = script_->finish();
-  result_.perf_cpu_time += end.cpu_time;
-  if (!end.is_ok()) {
-    note_problem(end.is_killed ? "perf script was killed: it took too long"
-                               : fmt::format("perf script {}: {}", end.text(),
-                                             last_line_of(script_->last_words())));
-  }
-  const PerfScriptParser::Counters& counters = script_->counters();
-  if (counters.bad_lines != 0) {
-    note_problem(
-        fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines));
-  }
-  result_.lost += counters.lost_records;
-  script_.reset();
-}
-
-void FallbackRecorder::look_after_script() {
-  if (script_ != nullptr && (script_->has_ended() || Clock::now() - script_heard_ > kSilence)) {
-    end_script();
-  }
-  if (script_ == nullptr && !segments_.empty()) {
-    if (const Result<> started = start_script(); !started) {
-      note_problem(started.error().what);
-    }
-  }
+  return problems;
 }
 
 Result<> FallbackRecorder::tick() {
   drain_stream();
-  if (!has_perf_ended_) {
-    if (const std::optional<ToolEnd> end = recording_->poll_end()) {
-      end_recording(*end);
-    } else {
-      take_segments();
-    }
-  }
-  look_after_script();
-  const bool is_idle = script_ == nullptr && segments_.empty();  // else the segment grows
-  if (is_idle && !has_perf_ended_ && Clock::now() - rolled_ >= kSegment) {
-    rolled_ = Clock::now();
-    (void)recording_->roll();  // it may have ended: the next tick sees that
+  for (const auto& walk : walks_) {
+    walk->session->tick();
   }
   return {};
 }
 
 Result<> FallbackRecorder::housekeep() {
   names_.advance();
-  return stream_.refresh_cpus([this](const ProcessRecord& record) { names_.apply(record); });
+  return stream_.refresh_cpus([this](const ProcessRecord& record) { apply(record); });
+}
+
+// Until all sessions say so.
+Result<> FallbackRecorder::wait_for(Clock::time_point deadline, bool (PerfSession::*poll)()) {
+  const auto is_waiting = [&] {
+    // All of them: each has work to do meanwhile.
+    return std::ranges::count_if(
+               walks_, [&](const auto& walk) { return !(walk->session.get()->*poll)(); }) != 0;
+  };
+  while (is_waiting() && Clock::now() < deadline) {
+    TRY(loop_.run_once(kSlice));
+  }
+  return {};
 }
 
 Result<> FallbackRecorder::stop() {
   end_ = Clock::now();
-  if (!has_perf_ended_) {
-    recording_->interrupt();
-    const Clock::time_point deadline = end_ + kStopTime;
-    while (!recording_->poll_end() && Clock::now() < deadline) {
-      TRY(loop_.run_once(kSlice));
-      look_after_script();
-    }
-    forget(recording_fds_);
-    end_recording(recording_->kill());
+  for (const auto& walk : walks_) {
+    walk->session->interrupt();
+  }
+  TRY(wait_for(end_ + kStopTime, &PerfSession::poll_stopped));
+  for (const auto& walk : walks_) {
+    walk->session->end();
   }
   directory_.remove();  // what is left to read is open
   return {};
 }
 
-Result<FallbackRecording> FallbackRecorder::finish() {
-  const Clock::time_point deadline = end_ + kReadTime;
-  look_after_script();
-  while (script_ != nullptr && Clock::now() < deadline) {
-    TRY(loop_.run_once(kSlice));
-    look_after_script();
+// "ok", or what happened.
+std::string FallbackRecorder::state_of(const PerfSession& session) {
+  constexpr milliseconds kShown(50);
+  const PerfSession::Counters& counters = session.counters();
+  std::string state = session.first_problem().empty() ? "ok" : session.first_problem();
+  if (counters.restarts != 0) {
+    state +=
+        fmt::format("; restarted {} time{}", counters.restarts, counters.restarts == 1 ? "" : "s");
   }
-  if (script_ != nullptr) {
-    end_script();  // names the tool
+  if (counters.gap >= kShown) {
+    state += fmt::format("; up to {:.1f} s without samples",
+                         std::chrono::duration<double>(counters.gap).count());
+  }
+  return state;
+}
+
+// `walk` decides how many samples there are.
+void FallbackRecorder::count_by(const Walk& walk) {
+  result_.samples = walk.samples + walk.session->counters().lost;
+  result_.lost = walk.session->counters().lost;
+  result_.paused = walk.session->counters().gap;
+}
+
+void FallbackRecorder::take_smart() {
+  const Walk& fp = *walks_.front();
+  const Walk& dwarf = *walks_.back();
+  SmartMerge merge = merge_smart(fp.profile, dwarf.profile, [this](std::uint32_t process) {
+    return told_apart_.contains(static_cast<pid_t>(process));
+  });
+  count_by(merge.is_dwarf_alone ? dwarf : fp);
+  result_.profile = std::move(merge.profile);
+  if (merge.is_fp_alone || merge.is_dwarf_alone) {
+    result_.excluded.push_back(
+        fmt::format("smart: perf by {} has no samples, the other's are taken",
+                    merge.is_fp_alone ? "dwarf" : "frame pointers"));
+  }
+  if (merge.left_out_samples != 0) {
+    result_.excluded.push_back(fmt::format(
+        "smart: {} dwarf sample{} of {} process{} that perf by frame pointers has none of",
+        merge.left_out_samples, merge.left_out_samples == 1 ? "" : "s", merge.left_out_processes,
+        merge.left_out_processes == 1 ? "" : "es"));
+  }
+}
+
+std::uint64_t FallbackRecorder::count_truncated() {
+  Profile& profile = result_.profile;
+  const Profile::NameId lost = profile.intern(kMarkerTexts[MARKER_lost_stack]);
+  const Profile::NameId cut = profile.intern(kMarkerTexts[MARKER_truncated_depth]);
+  std::uint64_t truncated = 0;
+  for (const auto& [stack, count] : profile.counts()) {
+    const bool has_mark = std::ranges::any_of(
+        stack.frames, [&](Profile::NameId frame) { return frame == lost || frame == cut; });
+    truncated += has_mark ? count : 0;
+  }
+  return truncated;
+}
+
+Result<FallbackRecording> FallbackRecorder::finish() {
+  TRY(wait_for(end_ + kReadTime, &PerfSession::poll_read));
+  for (const auto& walk : walks_) {
+    walk->session->end_reading();
+    result_.perf_cpu_time += walk->session->counters().cpu_time;
+    result_.tools.emplace_back(tool_name(walk->mode), state_of(*walk->session));
+  }
+  if (walks_.size() > 1) {
+    take_smart();
+  } else {
+    result_.tools.front().first = "perf";
+    count_by(*walks_.front());
+    result_.profile = std::move(walks_.front()->profile);
   }
   result_.duration = end_ - start_;
-  result_.samples += result_.lost;
-  result_.problem = problem_;
+  result_.truncated = count_truncated();
   return std::move(result_);
 }
 
@@ -291,32 +313,30 @@ std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t inde
   return name ? *std::move(name) : frame_text(frame);
 }
 
-void FallbackRecorder::on_sample(const PerfSample& sample) {
+void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   if (!is_wanted(sample)) {
     return;
   }
-  Profile& profile = result_.profile;
-  Profile::Stack stack{
-      .container = profile.intern(names_.container(sample.pid, sample.time_ns)),
-      .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
-      .frames = {},
-      .process = told_apart_.contains(sample.pid) ? static_cast<std::uint32_t>(sample.pid) : 0};
+  Profile& profile = walk.profile;
+  const bool stays_apart = options_.mode == PerfMode::smart || told_apart_.contains(sample.pid);
+  Profile::Stack stack{.container = profile.intern(names_.container(sample.pid, sample.time_ns)),
+                       .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
+                       .frames = {},
+                       .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0};
   if (options_.counts_threads) {
     stack.frames.push_back(
         profile.intern(fmt::format("thread: {}", names_.thread_name(sample.tid))));
   }
-  const bool is_empty = sample.frames.empty();
-  if (is_empty || sample.is_cut) {
-    stack.frames.push_back(
-        profile.intern(kMarkerTexts[is_empty ? MARKER_lost_stack : MARKER_truncated_depth]));
-    ++result_.truncated;
+  if (sample.frames.empty() || sample.is_cut) {
+    const marker mark = sample.frames.empty() ? MARKER_lost_stack : MARKER_truncated_depth;
+    stack.frames.push_back(profile.intern(kMarkerTexts[mark]));
   }
   const std::size_t kernel_count = count_kernel_frames(sample.frames);
   for (std::size_t i = sample.frames.size(); i-- > 0;) {
     stack.frames.push_back(profile.intern(name_of(sample, i, kernel_count)));
   }
   profile.add(stack, 1);
-  ++result_.samples;
+  ++walk.samples;
   result_.event = event_name(sample.event);
 }
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// One recording where the kernel runs no BPF programs: perf samples, as our child, and its data is
-// read segment by segment while it goes on.  Reads as recorder.h.  Not for what a person asks or
-// sees: cli/record.cpp.
+// One recording where the kernel runs no BPF programs: perf samples, as our child, or two of them
+// in smart mode.  Reads as recorder.h.  Not for how perf is kept running: tools/perf/session.h; nor
+// for what a person asks or sees: cli/record.cpp.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/event_loop.h"
@@ -21,8 +21,8 @@
 #include "userspace/attach/process_stream.h"
 #include "userspace/fallback_names.h"
 #include "userspace/profile/profile.h"
-#include "userspace/tools/perf/recording.h"
-#include "userspace/tools/perf/script.h"
+#include "userspace/tools/perf/mode.h"
+#include "userspace/tools/perf/session.h"
 
 namespace waggle {
 
@@ -42,8 +42,11 @@ struct FallbackRecording {
   std::uint64_t samples = 0;  // that perf wrote, without those of idle CPUs and of our own
   std::uint64_t lost = 0;     // that it says it lost
   std::uint64_t truncated = 0;
-  std::string problem;  // of perf: what happened; "" for nothing
+  std::vector<std::pair<std::string, std::string>> tools;  // each perf: "ok" or what happened
+  std::vector<std::string> excluded;
   std::chrono::nanoseconds duration{};
+  // While no perf sampled, or what it had was lost with it: at most so long.
+  std::chrono::nanoseconds paused{};
   std::chrono::microseconds perf_cpu_time{};
 };
 
@@ -56,7 +59,9 @@ class FallbackRecorder {
   FallbackRecorder& operator=(const FallbackRecorder&) = delete;
   ~FallbackRecorder() = default;
 
-  void select_pid(pid_t pid) { pids_.insert(pid); }
+  void select_pid(pid_t pid);
+  // As PerfRecordOptions::cgroups.  With processes too: those of them that are in one.
+  void select_cgroups(std::vector<std::string> cgroups) { cgroups_ = std::move(cgroups); }
   // Returns once perf samples.
   Result<> start();
   // Samples of the process that are read from now on stay apart in the profile
@@ -77,12 +82,14 @@ class FallbackRecorder {
   // About once a second.
   Result<> housekeep();
 
-  // perf has ended, because all that it samples has, or for a reason that take_problem() tells.
-  [[nodiscard]] bool is_over() const { return has_perf_ended_; }
+  // All that is sampled has ended.
+  [[nodiscard]] bool is_over() const;
+  // perf does not stay alive here, as take_problems() tells.
+  [[nodiscard]] bool is_given_up() const;
   // Samples that have been read so far.
-  [[nodiscard]] std::uint64_t samples() const { return result_.samples; }
-  // One line, once.
-  std::optional<std::string> take_problem();
+  [[nodiscard]] std::uint64_t samples() const { return walks_.front()->samples; }
+  // What went wrong since the last call, one line each.
+  std::vector<std::string> take_problems();
 
   // Ends sampling.  Takes as long as perf needs, at most three seconds.
   Result<> stop();
@@ -92,32 +99,31 @@ class FallbackRecorder {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // Descriptors of a child that are in loop_; -1: none.
-  struct Watched {
-    int output = -1;
-    int errors = -1;
+  // What one perf tells: there are two in smart mode.
+  struct Walk {
+    PerfMode mode;  // fp or dwarf
+    Profile profile;
+    std::uint64_t samples = 0;
+    std::unique_ptr<PerfSession> session;  // calls on_sample()
   };
 
   FallbackRecorder(const FallbackOptions& options, WorkDirectory directory, EventLoop loop,
                    ProcessStream stream);
-  template <class Child>
-  Result<> watch(const Child& child, Watched& watched, const EventLoop::Handler& handler);
-  template <class Child>
-  void forget_closed(const Child& child, Watched& watched);
-  void forget(Watched& watched);
-
+  Result<> start_walk(PerfMode mode);
+  // perf samples all CPUs, not the processes that it is told of.
+  [[nodiscard]] bool is_host_wide() const { return !options_.is_pid_filtered || !cgroups_.empty(); }
   void drain_stream();
-  void read_recording();
-  void read_script();
-  void look_after_script();
-  void take_segments();
-  Result<> start_script();
-  void end_script();
-  void on_sample(const PerfSample& sample);
+  void apply(const ProcessRecord& record);
+  void prune_followed();
+  std::vector<pid_t> find_targets();
+  void on_sample(const PerfSample& sample, Walk& walk);
   [[nodiscard]] bool is_wanted(const PerfSample& sample) const;
   std::string name_of(const PerfSample& sample, std::size_t index, std::size_t kernel_count);
-  void note_problem(std::string text);
-  void end_recording(const ToolEnd& end);
+  Result<> wait_for(Clock::time_point deadline, bool (PerfSession::*poll)());
+  [[nodiscard]] static std::string state_of(const PerfSession& session);
+  void count_by(const Walk& walk);
+  void take_smart();
+  [[nodiscard]] std::uint64_t count_truncated();
 
   FallbackOptions options_;
   WorkDirectory directory_;  // outlives perf
@@ -125,23 +131,17 @@ class FallbackRecorder {
   ProcessStream stream_;  // heard from before the first sample
   FallbackNames names_;
   std::set<pid_t> pids_;
+  std::vector<std::string> cgroups_;
   std::set<pid_t> own_;  // we and our tools
   std::set<pid_t> told_apart_;
-  std::string event_;  // for perf's --event
+  std::string event_;  // for perf's --event; "": its default
   bool prints_offsets_ = true;
   FallbackRecording result_;
-  std::optional<PerfRecording> recording_;
-  Watched recording_fds_;
-  std::deque<UniqueFd> segments_;
-  std::unique_ptr<PerfScript> script_;  // of one segment at a time
-  Watched script_fds_;
-  Clock::time_point script_heard_;  // when it last printed something
-  bool has_perf_ended_ = false;
-  std::string problem_;
-  bool has_untold_problem_ = false;
+  std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
+  std::size_t followed_limit_ = 1024;
+  std::vector<std::unique_ptr<Walk>> walks_;
   Clock::time_point start_;
   Clock::time_point end_;
-  Clock::time_point rolled_;
 };
 
 }  // namespace waggle

@@ -52,6 +52,8 @@ class RecordEngine {
   [[nodiscard]] virtual std::uint64_t sample_count() const = 0;
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
+  // It cannot sample any more; what looks at runtimes beside it may go on.
+  [[nodiscard]] virtual bool has_given_up() const { return false; }
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/cli/perf_cgroups.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/fallback_recorder.h"
 #include "userspace/tools/external_tools.h"
@@ -23,8 +24,9 @@ class FallbackEngine final : public RecordEngine {
     recorder_->select_pid(pid);
     return {};
   }
-  Result<> select(const Selection&) override {
-    return fail(Errc::unsupported, "perf cannot select by cgroup or name");
+  Result<> select(const Selection& selection) override {
+    recorder_->select_cgroups(TRY(perf_cgroups_of(selection)));
+    return {};
   }
   Result<> start() override { return recorder_->start(); }
   [[nodiscard]] std::vector<int> fds() const override { return {recorder_->fd()}; }
@@ -36,7 +38,8 @@ class FallbackEngine final : public RecordEngine {
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
   [[nodiscard]] bool is_over() const override { return recorder_->is_over(); }
-  std::vector<std::string> take_problems() override;
+  [[nodiscard]] bool has_given_up() const override { return recorder_->is_given_up(); }
+  std::vector<std::string> take_problems() override { return recorder_->take_problems(); }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
             .add_own = [this](pid_t pid) { recorder_->add_own(pid); },
@@ -48,13 +51,6 @@ class FallbackEngine final : public RecordEngine {
  private:
   std::unique_ptr<FallbackRecorder> recorder_;
 };
-
-std::vector<std::string> FallbackEngine::take_problems() {
-  if (auto problem = recorder_->take_problem()) {
-    return {*std::move(problem)};
-  }
-  return {};
-}
 
 Result<EngineResult> FallbackEngine::finish() {
   FallbackRecording recording = TRY(recorder_->finish());
@@ -68,22 +64,35 @@ Result<EngineResult> FallbackEngine::finish() {
   }
   facts.truncated = recording.truncated;
   facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
-  facts.tools.emplace_back("perf", recording.problem.empty() ? "ok" : recording.problem);
+  facts.paused_s = std::chrono::duration<double>(recording.paused).count();
+  facts.tools = std::move(recording.tools);
+  facts.excluded = std::move(recording.excluded);
   return EngineResult{
       .profile = std::move(recording.profile), .facts = std::move(facts), .warnings = {}};
+}
+
+// Before anything is started; perf_cgroups_of() says the rest.
+Result<> check_filters(const RecordOptions& options) {
+  const std::string_view filter = kernel_filter_of(options);
+  if (!options.comms.empty() || !options.excluded_cgroups.empty()) {
+    return fail(Errc::unsupported,
+                fmt::format("{} needs the ebpf engine: perf cannot tell (what is missing here: "
+                            "waggle doctor; --cgroup and -p work with perf too)",
+                            options.comms.empty() ? "--cgroup-exclude" : "--comm"));
+  }
+  if (!filter.empty() && options.with_children) {
+    return fail(
+        Errc::unsupported,
+        fmt::format("{} with --children needs the ebpf engine: perf cannot tell both", filter));
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz) {
-  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
-    // perf -G knows v2 and the hierarchy perf_event alone, and no exclusions.
-    return fail(Errc::unsupported,
-                fmt::format("{} needs the ebpf engine: perf cannot tell on every host (what is "
-                            "missing here: waggle doctor; -p works with perf too)",
-                            filter));
-  }
+  TRY(check_filters(options));
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {
     // Without it nothing here can sample: a feature that is missing, not a target.

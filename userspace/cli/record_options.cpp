@@ -83,7 +83,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "perf-mode",
      .value = "MODE",
      .group = kSampling,
-     .help = "how the fallback engine walks stacks: fp or dwarf; default fp"},
+     .help = "how the fallback engine walks stacks: fp, dwarf, or smart: two perfs, and of each "
+             "process "
+             "the deeper stacks; default fp"},
     {.name = "perf-dwarf-stack-size",
      .value = "BYTES",
      .group = kSampling,
@@ -263,7 +265,9 @@ Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
                               quoted(container)));
     }
   }
-  const std::string_view filter = kernel_filter_of(options);
+  const std::string_view filter = !options.comms.empty()              ? "--comm"
+                                  : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
+                                                                      : "";
   if (!filter.empty() && options.engine == Engine::fallback) {
     return fail(Errc::malformed,
                 fmt::format("{}: cannot go with --engine fallback, which cannot tell", filter));
@@ -314,10 +318,10 @@ Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
     options.perf_path = *text;
   }
   if (const std::string* text = parsed.find("perf-mode")) {
-    if (*text == "smart" || *text == "disabled" || *text == "none") {
+    if (*text == "disabled" || *text == "none") {
       return fail(Errc::malformed, fmt::format("--perf-mode: {} is not built yet", *text));
     }
-    constexpr auto kNames = std::to_array<std::string_view>({"fp", "dwarf"});
+    constexpr auto kNames = std::to_array<std::string_view>({"fp", "dwarf", "smart"});
     options.perf_mode = static_cast<PerfMode>(TRY(parse_choice("perf-mode", *text, kNames)));
   }
   if (const std::string* text = parsed.find("perf-dwarf-stack-size")) {
@@ -331,9 +335,10 @@ Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
     options.perf_dwarf_stack_bytes = size;
   }
   constexpr int kMaxDwarfHz = 100;  // each sample copies a stack: perf cannot write more
-  if (options.perf_mode == PerfMode::dwarf && options.frequency_hz > kMaxDwarfHz) {
+  if (options.perf_mode != PerfMode::fp && options.frequency_hz > kMaxDwarfHz) {
     return fail(Errc::malformed,
-                fmt::format("--perf-mode: dwarf takes {} Hz at most (see -F)", kMaxDwarfHz));
+                fmt::format("--perf-mode: {} takes {} Hz at most (see -F)",
+                            options.perf_mode == PerfMode::dwarf ? "dwarf" : "smart", kMaxDwarfHz));
   }
   return {};
 }

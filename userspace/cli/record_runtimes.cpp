@@ -141,7 +141,9 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
-  [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
+  [[nodiscard]] bool is_over() const override {
+    return engine_->is_over() || (engine_->has_given_up() && profilers_.empty());
+  }
   std::vector<std::string> take_problems() override;
   Result<> stop() override;
   Result<EngineResult> finish() override;

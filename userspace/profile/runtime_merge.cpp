@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/profile/runtime_merge.h"
 
-#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "userspace/profile/share_out.h"
 
 namespace waggle {
 
@@ -45,46 +46,17 @@ struct Part {
   std::string_view container;
 };
 
-struct Share {
-  const Profile::Stack* stack;
-  std::uint64_t count;
-  std::uint64_t remainder;
-};
-
-// Shares of `total`, in an order that depends on the stacks alone.
-std::vector<Share> share_out(const Profile& stacks, std::uint64_t total) {
-  using Wide = unsigned __int128;
-  std::vector<Share> shares;
-  std::uint64_t given = 0;
-  for (const auto& [stack, count] : stacks.counts()) {
-    const Wide product = Wide{total} * count;
-    const auto share = static_cast<std::uint64_t>(product / stacks.total());
-    shares.push_back({.stack = &stack,
-                      .count = share,
-                      .remainder = static_cast<std::uint64_t>(product % stacks.total())});
-    given += share;
-  }
-  std::ranges::sort(shares, [](const Share& a, const Share& b) {
-    return a.remainder != b.remainder ? a.remainder > b.remainder
-                                      : a.stack->frames < b.stack->frames;
-  });
-  // Fewer are left than there are shares.
-  for (Share& share : shares) {
-    if (given == total) {
-      break;
-    }
-    ++share.count;
-    ++given;
-  }
-  return shares;
-}
-
 void add_runtime(const Part& part, Profile& profile) {
   const Profile& stacks = part.runtime->stacks;
   Copier copier(stacks, profile);
   const NameId container = profile.intern(part.container);
   const NameId comm = profile.intern(part.runtime->comm);
-  for (const Share& share : share_out(stacks, part.system_count)) {
+  std::vector<Share> shares;
+  for (const auto& [stack, count] : stacks.counts()) {
+    shares.push_back({.stack = &stack, .count = count});
+  }
+  share_out(shares, part.system_count);
+  for (const Share& share : shares) {
     if (share.count == 0) {
       continue;
     }

@@ -100,6 +100,24 @@ TEST(Fallback, walks_code_without_frame_pointers_by_dwarf) {
   EXPECT_EQ(fp.count_of("recursion_no_fp", recursion_stack(10)), 0U);
 }
 
+// Each process by the walk that tells more of it, as many samples as perf took by frame pointers.
+TEST(Fallback, takes_for_each_process_the_deeper_stacks_in_smart_mode) {
+  const TestProgram without(ahead({RECURSION_NO_FP, "10"}));
+  const TestProgram with(ahead({RECURSION, "100"}));  // deeper than the copied part of its stack
+  const CollapsedFile file =
+      record(kFallback, {"-d", "3", "-F", "99", "--perf-mode", "smart", "--perf-dwarf-stack-size",
+                         "1024", "-p", pid_of(without) + "," + pid_of(with)});
+  ASSERT_GT(file.total(), 60U);
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_GE(file.share_of("recursion", recursion_stack(100)), 0.9) << file.text_of("recursion");
+  EXPECT_GE(file.share_of("recursion_no_fp", recursion_stack(10)), 0.9)
+      << file.text_of("recursion_no_fp");
+  const auto& header = file.header["waggle"];
+  EXPECT_EQ(header["tools"]["perf"], "ok");
+  EXPECT_EQ(header["tools"]["perf (dwarf)"], "ok");
+  EXPECT_EQ(header["samples"], file.total());
+}
+
 // 3,000 samples of each and more: a share of 60 % has a standard deviation of 0.9 points.
 TEST(Fallback, agrees_with_ebpf_on_the_shares_of_functions) {
   const TestProgram program(ahead({SHARES}));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A perf that hangs, crashes, prints garbage or never stops: the session ends, tells, and leaves
 // nothing.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -144,9 +145,48 @@ TEST(MisbehavingPerf, whose_script_never_ends_costs_no_memory_and_leaves_a_profi
             usual.header["waggle"]["overhead"]["rss_bytes"].get<std::uint64_t>() + kMostMore);
 }
 
-TEST(Perf, dies_with_us) {
+// What it had is lost with it, and what the next one sees is there.
+TEST(MisbehavingPerf, that_crashes_once_is_started_again_and_told_of) {
   const TestProgram program({SHARES});
-  const TempDir temporary;  // what we leave when we are killed
+  const StandIn perf({.record = "[ $N = 2 ] || exec $PERF \"$@\"; $PERF \"$@\" & C=$!; echo $C "
+                                ">>$DIR/pids; sleep 1.5; kill -KILL $C; kill -SEGV $$"});
+  WaggleRun run({"record", "--engine", "fallback", "--perf-path", perf.path(), "-d", "8", "-F",
+                 "99", "-o", "x.col", "-p", std::to_string(program.pid())});
+  const WaggleResult result = run.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file =
+      CollapsedFile::parse(read_file(run.directory() + "/x.col", 1 << 24).value());
+  EXPECT_GT(file.count_of("shares", ";main;"), 0U);
+  EXPECT_TRUE(file.adds_up());
+  const auto& header = file.header["waggle"];
+  EXPECT_THAT(header["tools"]["perf"].get<std::string>(),
+              AllOf(HasSubstr("signal 11"), HasSubstr("restarted 1 time; up to ")));
+  EXPECT_GT(header["paused_s"].get<double>(), 1.5);
+  EXPECT_LT(header["paused_s"].get<double>(), 8.0);
+  EXPECT_EQ(result.err.find("signal 11"), result.err.rfind("signal 11")) << result.err;
+  perf.expect_nothing_runs();
+}
+
+// A perf that starts later does not know of the children by itself.
+TEST(MisbehavingPerf, that_crashes_once_samples_the_children_again) {
+  const StandIn perf({.record = "[ $N = 2 ] || exec $PERF \"$@\"; $PERF \"$@\" & C=$!; echo $C "
+                                ">>$DIR/pids; sleep 2; kill -KILL $C; kill -KILL $$"});
+  WaggleRun run({"record", "--engine", "fallback", "--perf-path", perf.path(), "-d", "8", "-F",
+                 "99", "-o", "x.col", "--", "sh", "-c",
+                 fmt::format("timeout 15 {} & exec sleep 20", SHARES)});
+  const WaggleResult result = run.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file =
+      CollapsedFile::parse(read_file(run.directory() + "/x.col", 1 << 24).value());
+  EXPECT_GT(file.count_of("shares", ";main;"), 0U);
+  EXPECT_THAT(file.header["waggle"]["tools"]["perf"].get<std::string>(),
+              HasSubstr("restarted 1 time"));
+  perf.expect_nothing_runs();
+}
+
+TEST(Perf, dies_with_us_and_what_we_left_goes_with_the_next_of_us) {
+  const TestProgram program({SHARES});
+  const TempDir temporary;
   const StandIn perf({.record = "exec $PERF \"$@\""});
   WaggleRun run(
       {"record", "--engine", "fallback", "--perf-path", perf.path(), "-d", "60", "-o", "x.col"},
@@ -155,6 +195,11 @@ TEST(Perf, dies_with_us) {
   ASSERT_EQ(::kill(run.pid(), SIGKILL), 0);
   EXPECT_EQ(run.wait().status, 128 + SIGKILL);
   perf.expect_nothing_runs();
+  EXPECT_FALSE(std::filesystem::is_empty(temporary.path()));
+  const WaggleResult next =
+      run_waggle(arguments_for(perf, std::to_string(program.pid())), with_tmpdir(temporary.path()));
+  EXPECT_EQ(next.status, 0) << next.err;
+  EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
 }
 
 }  // namespace

@@ -161,10 +161,12 @@ TEST(RecordOptions, know_how_perf_is_to_run) {
   EXPECT_EQ(options.perf_path, "/opt/perf");
   EXPECT_EQ(options.perf_mode, PerfMode::dwarf);
   EXPECT_EQ(options.perf_dwarf_stack_bytes, 16384);
-  EXPECT_EQ(error_of({"--perf-mode", "lbr"}), "--perf-mode: \"lbr\" is none of fp, dwarf");
-  EXPECT_EQ(error_of({"--perf-mode", "smart"}), "--perf-mode: smart is not built yet");
+  EXPECT_EQ(error_of({"--perf-mode", "lbr"}), "--perf-mode: \"lbr\" is none of fp, dwarf, smart");
+  EXPECT_EQ(options_of({"--perf-mode", "smart"}).perf_mode, PerfMode::smart);
   EXPECT_EQ(error_of({"--perf-mode", "dwarf", "-F", "101"}),
             "--perf-mode: dwarf takes 100 Hz at most (see -F)");
+  EXPECT_EQ(error_of({"--perf-mode", "smart", "-F", "101"}),
+            "--perf-mode: smart takes 100 Hz at most (see -F)");
   EXPECT_EQ(error_of({"--perf-dwarf-stack-size", "65536"}),
             "--perf-dwarf-stack-size: \"65536\" is out of range (8 to 65,528)");
   EXPECT_EQ(error_of({"--perf-dwarf-stack-size", "12"}),

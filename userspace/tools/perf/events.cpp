@@ -84,7 +84,7 @@ std::expected<PerfTrial, Failure> try_event(const Trial& how, std::string_view e
   PerfTrial trial{
       .event = std::string(event), .name = {}, .samples = 0, .lost = 0, .prints_offsets = true};
   auto script = PerfScript::start(
-      how.perf, std::move(segments->front()),
+      how.perf, segments->front(),
       [&](const PerfSample& sample) {
         ++trial.samples;
         trial.name = event_name(sample.event);

@@ -7,7 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace waggle {
@@ -32,6 +36,35 @@ std::optional<UniqueFd> open_and_unlink(const std::string& path) {
   return is_data ? std::optional(std::move(fd)) : std::nullopt;
 }
 
+// perf writes how long its data is at the end: without that it reads nothing of it.  The header, as
+// of 3.11 on: 8 bytes that name the format, then numbers of 64 bits, of which the sixth is where
+// the data begins and the seventh its size.
+void complete_header(const std::string& path) {
+  constexpr std::string_view kMagic = "PERFILE2";
+  constexpr std::size_t kOffsetAt = 40;
+  constexpr std::size_t kSizeAt = 48;
+  std::array<char, kSizeAt + sizeof(std::uint64_t)> header;
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status{};
+  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      ::pread(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
+      !std::string_view(header.data(), header.size()).starts_with(kMagic)) {
+    return;
+  }
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::memcpy(&offset, &header[kOffsetAt], sizeof(offset));
+  std::memcpy(&size, &header[kSizeAt], sizeof(size));
+  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (size != 0 || offset >= file_bytes) {
+    return;
+  }
+  size = file_bytes - offset;
+  if (::pwrite(fd.get(), &size, sizeof(size), kSizeAt) < 0) {
+    return;  // perf reads nothing then
+  }
+}
+
 }  // namespace
 
 ToolOptions perf_tool_options() {
@@ -53,8 +86,13 @@ std::vector<std::string> perf_record_command(const PerfRecordOptions& options,
                                       fmt::format("--mmap-pages={}", is_dwarf ? 256 : 128)};
   command.push_back(is_dwarf ? fmt::format("--call-graph=dwarf,{}", options.dwarf_stack_bytes)
                              : "--call-graph=fp");
-  if (!options.event.empty()) {
+  // perf gives the first cgroup to the first event, and so on.
+  const std::size_t event_count = std::max<std::size_t>(options.cgroups.size(), 1);
+  for (std::size_t i = 0; i < event_count && !options.event.empty(); ++i) {
     command.push_back("--event=" + options.event);
+  }
+  if (!options.cgroups.empty()) {
+    command.push_back(fmt::format("--cgroup={}", fmt::join(options.cgroups, ",")));
   }
   command.push_back(options.pids.empty() ? "--all-cpus"
                                          : fmt::format("--pid={}", fmt::join(options.pids, ",")));
@@ -125,7 +163,9 @@ std::vector<UniqueFd> PerfRecording::take_segments() {
 }
 
 std::optional<UniqueFd> PerfRecording::take_rest() {
-  return open_and_unlink(fmt::format("{}/{}", directory_, kData));
+  const std::string path = fmt::format("{}/{}", directory_, kData);
+  complete_header(path);
+  return open_and_unlink(path);
 }
 
 std::string PerfRecording::last_line() const {

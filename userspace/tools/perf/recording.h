@@ -25,6 +25,9 @@ struct PerfRecordOptions {
   PerfMode mode = PerfMode::fp;
   int dwarf_stack_bytes = 8192;
   std::vector<pid_t> pids;  // and what they start; empty: the whole host
+  // Paths in the hierarchy that perf counts by; of the whole host only what is in or below one of
+  // them.  Needs a name for the event.
+  std::vector<std::string> cgroups = {};
   // So that no names are taken from files that were replaced; costs a look at all data at the end.
   bool has_build_ids = true;
 };
@@ -67,7 +70,7 @@ class PerfRecording {
   // The two halves of stop().
   void interrupt() { (void)tool_.send_signal(SIGINT); }  // it may have ended
   ToolEnd kill() { return tool_.kill(); }
-  // After its end: what was not a segment yet, if perf had to be killed.
+  // After an end of which perf knew nothing: what it had written of the segment that it was at.
   std::optional<UniqueFd> take_rest();
 
   // Of its last line on stderr that tells something.

@@ -18,7 +18,7 @@ std::vector<std::string> perf_script_command(const std::string& perf) {
           "--show-lost-events"};
 }
 
-Result<std::unique_ptr<PerfScript>> PerfScript::start(const std::string& perf, UniqueFd data,
+Result<std::unique_ptr<PerfScript>> PerfScript::start(const std::string& perf, const UniqueFd& data,
                                                       PerfScriptParser::OnSample on_sample,
                                                       int nice) {
   std::unique_ptr<PerfScript> script(new PerfScript(std::move(on_sample)));

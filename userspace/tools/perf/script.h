@@ -21,7 +21,7 @@ std::vector<std::string> perf_script_command(const std::string& perf);
 class PerfScript {
  public:
   // Reads `data` to its end.  nice: ToolOptions'.
-  static Result<std::unique_ptr<PerfScript>> start(const std::string& perf, UniqueFd data,
+  static Result<std::unique_ptr<PerfScript>> start(const std::string& perf, const UniqueFd& data,
                                                    PerfScriptParser::OnSample on_sample,
                                                    int nice = 0);
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "userspace/tools/perf/events.h"
 
 namespace waggle {
@@ -35,6 +37,14 @@ TEST(PerfRecordCommand, has_what_was_asked_for) {
   EXPECT_THAT(command, AllOf(Contains("--event=cpu-clock"), Contains("--call-graph=dwarf,4096"),
                              Contains("--pid=7,12")));
   EXPECT_THAT(command, Not(Contains("--all-cpus")));
+}
+
+TEST(PerfRecordCommand, has_an_event_for_each_cgroup) {
+  const auto command = perf_record_command(
+      {.perf = "/usr/bin/perf", .event = "cpu-clock", .pids = {}, .cgroups = {"web", "db/one"}},
+      "/d/data");
+  EXPECT_EQ(std::ranges::count(command, "--event=cpu-clock"), 2);
+  EXPECT_THAT(command, AllOf(Contains("--cgroup=web,db/one"), Contains("--all-cpus")));
 }
 
 TEST(PerfRecordCommand, can_do_without_build_ids) {

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real perf, and some that die, kept running for a recording: what counts, what is told.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <time.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/e2e/fallback/stand_in.h"
+#include "tests/temp_dir.h"
+#include "tests/test_program.h"
+#include "userspace/tools/perf/session.h"
+
+namespace waggle {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPerf = "/usr/bin/perf";
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
+          .count());
+}
+
+double cpu_seconds_of(pid_t pid) {
+  clockid_t clock = 0;
+  timespec time{};
+  const bool is_read =
+      ::clock_getcpuclockid(pid, &clock) == 0 && ::clock_gettime(clock, &time) == 0;
+  return is_read ? static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec) : 0;
+}
+
+// A session over one process, or over the whole host for none.
+class Session {
+ public:
+  Session(const PerfRecordOptions& record, pid_t target, const PerfSessionLimits& limits) {
+    auto started = PerfSession::start(
+        record, target == 0, dir_.path(), loop_,
+        {.on_sample =
+             [this](const PerfSample& sample) { ++samples_[{sample.tid, sample.time_ns}]; },
+         .add_own = [this](pid_t pid) { pids_.push_back(pid); },
+         .find_targets =
+             [target] {
+               return target == 0 || !is_running(target) ? std::vector<pid_t>()
+                                                         : std::vector<pid_t>{target};
+             }},
+        limits);
+    if (!started) {
+      ADD_FAILURE() << started.error().what;
+      return;
+    }
+    session_ = *std::move(started);
+  }
+
+  PerfSession& operator*() { return *session_; }
+  PerfSession* operator->() { return session_.get(); }
+  [[nodiscard]] const std::vector<pid_t>& pids() const { return pids_; }
+  // How often each thread was sampled at each time.
+  [[nodiscard]] const std::map<std::pair<pid_t, std::uint64_t>, int>& samples() const {
+    return samples_;
+  }
+
+  // False past the limit.
+  bool run_until(const std::function<bool()>& is_done, milliseconds limit) {
+    for (const auto end = Clock::now() + limit; Clock::now() < end;) {
+      (void)loop_.run_once(milliseconds(20));
+      session_->tick();
+      if (is_done()) {
+        return true;
+      }
+    }
+    return false;
+  }
+  void run_for(milliseconds time) {
+    (void)run_until([] { return false; }, time);
+  }
+  void finish() {
+    session_->interrupt();
+    const auto stop_end = Clock::now() + seconds(10);
+    while (!session_->poll_stopped() && Clock::now() < stop_end) {
+      (void)loop_.run_once(milliseconds(20));
+    }
+    session_->end();
+    const auto read_end = Clock::now() + seconds(60);
+    while (!session_->poll_read() && Clock::now() < read_end) {
+      (void)loop_.run_once(milliseconds(20));
+    }
+    session_->end_reading();
+  }
+
+ private:
+  TempDir dir_;
+  EventLoop loop_ = EventLoop::open().value();
+  std::map<std::pair<pid_t, std::uint64_t>, int> samples_;
+  std::vector<pid_t> pids_;
+  std::unique_ptr<PerfSession> session_;  // uses the others
+};
+
+PerfRecordOptions record_options(const std::string& perf, int frequency_hz) {
+  return {.perf = perf, .event = "cpu-clock", .frequency_hz = frequency_hz, .pids = {}};
+}
+
+TEST(PerfSession, replaces_a_perf_that_has_run_for_long_and_counts_each_sample_once) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 997), program.pid(), {.age = milliseconds(1000)});
+  const double start_s = cpu_seconds_of(program.pid());
+  EXPECT_TRUE(
+      session.run_until([&] { return session->counters().restarts >= 3; }, milliseconds(60'000)));
+  const double used_s = cpu_seconds_of(program.pid()) - start_s;
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_EQ(session->counters().gap.count(), 0);
+  for (const auto& [sample, count] : session.samples()) {
+    EXPECT_EQ(count, 1) << sample.first << " at " << sample.second;
+  }
+  const double sampled_s = static_cast<double>(session.samples().size()) / 997;
+  EXPECT_NEAR(sampled_s, used_s, 0.15 * used_s) << "nothing is missed in between";
+}
+
+TEST(PerfSession, replaces_one_that_has_grown_less_and_less_often_when_all_do) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 99), program.pid(),
+                  {.rss_bytes = 1, .first_pause = milliseconds(1000)});
+  EXPECT_TRUE(
+      session.run_until([&] { return session->counters().restarts >= 2; }, milliseconds(60'000)));
+  session.run_for(milliseconds(4000));
+  EXPECT_LE(session->counters().restarts, 5);
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_GT(session.samples().size(), 0U);
+}
+
+TEST(PerfSession, starts_another_when_one_was_killed_and_keeps_what_that_had_written) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 7000), 0, {});
+  session.run_for(seconds(3));
+  ASSERT_EQ(::kill(session.pids().front(), SIGKILL), 0);
+  const std::uint64_t killed_ns = now_ns();
+  EXPECT_TRUE(
+      session.run_until([&] { return session->counters().restarts == 1; }, milliseconds(30'000)));
+  const std::uint64_t restarted_ns = now_ns();
+  session.run_for(seconds(1));
+  session.finish();
+  std::size_t before = 0;
+  std::size_t between = 0;
+  std::size_t after = 0;
+  for (const auto& [sample, count] : session.samples()) {
+    ++(sample.second < killed_ns ? before : sample.second < restarted_ns ? between : after);
+  }
+  EXPECT_GT(before, 1000U);
+  EXPECT_GT(after, 1000U);
+  EXPECT_LT(between, before);
+  EXPECT_THAT(session->take_problems(),
+              testing::ElementsAre(HasSubstr("perf record was ended by signal 9")));
+  EXPECT_GE(session->counters().gap, seconds(3));
+}
+
+TEST(PerfSession, gives_up_a_perf_that_dies_at_once_each_time) {
+  const TestProgram program({SHARES});
+  const StandIn perf({.record = "echo 'Events enabled' >&2; sleep 0.1; kill -SEGV $$"});
+  Session session(record_options(perf.path(), 99), program.pid(),
+                  {.first_pause = milliseconds(100), .max_failures = 4});
+  const auto start = Clock::now();
+  ASSERT_TRUE(session.run_until([&] { return session->is_given_up(); }, milliseconds(60'000)));
+  EXPECT_GE(Clock::now() - start, milliseconds(100 + 200 + 400 + 800)) << "the pauses grow";
+  session.run_for(seconds(1));
+  session.finish();
+  EXPECT_EQ(session.pids().size(), 5U);
+  EXPECT_EQ(session->counters().restarts, 4);
+  EXPECT_THAT(session->take_problems(),
+              testing::ElementsAre(HasSubstr("perf record was ended by signal 11"),
+                                   HasSubstr("given up after 5 failures")));
+  EXPECT_GT(session->counters().gap, milliseconds(100 + 200 + 400 + 800));
+  EXPECT_THAT(session.samples(), IsEmpty());
+  perf.expect_nothing_runs();
+}
+
+TEST(PerfSession, gives_up_a_perf_that_does_not_come_back) {
+  const TestProgram program({SHARES});
+  const StandIn perf({.record = "[ $N = 1 ] || exit 3; exec $PERF \"$@\""});
+  Session session(record_options(perf.path(), 99), program.pid(),
+                  {.first_pause = milliseconds(50), .max_failures = 2});
+  ASSERT_EQ(::kill(session.pids().front(), SIGKILL), 0);
+  ASSERT_TRUE(session.run_until([&] { return session->is_given_up(); }, milliseconds(60'000)));
+  session.finish();
+  EXPECT_THAT(session.pids(), SizeIs(testing::Ge(3U)));
+  EXPECT_EQ(session->counters().restarts, 0);
+}
+
+TEST(PerfSession, is_over_when_all_that_it_samples_has_ended) {
+  auto program = std::make_unique<TestProgram>(std::vector<std::string>{SHARES});
+  Session session(record_options(kPerf, 99), program->pid(), {});
+  session.run_for(seconds(1));
+  EXPECT_FALSE(session->is_over());
+  program.reset();
+  EXPECT_TRUE(session.run_until([&] { return session->is_over(); }, milliseconds(30'000)));
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_EQ(session->counters().gap.count(), 0);
+  EXPECT_GT(session.samples().size(), 0U);
+}
+
+}  // namespace
+}  // namespace waggle

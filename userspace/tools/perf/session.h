@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// A perf that is kept running for a whole recording: its data is read segment by segment while it
+// goes on, and another takes its place when it has died, has grown, or has run for long.  Not for
+// one perf: recording.h; nor for what a sample becomes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "userspace/tools/perf/recording.h"
+#include "userspace/tools/perf/script.h"
+
+namespace waggle {
+
+struct PerfSessionLimits {
+  // perf keeps what it hears of every process until it ends.
+  std::size_t rss_bytes = std::size_t{200} << 20;
+  std::chrono::milliseconds age = std::chrono::minutes(10);
+  // After an unexpected end: doubled each time, until one has run for `calm`.
+  std::chrono::milliseconds first_pause = std::chrono::milliseconds(500);
+  std::chrono::milliseconds calm = std::chrono::minutes(1);
+  int max_failures = 8;  // one after the other; then it is given up
+  // Short, so that little is left to be read at the end; each costs perf a look at all processes.
+  std::chrono::milliseconds segment = std::chrono::seconds(10);
+};
+
+struct PerfSessionHooks {
+  std::function<void(const PerfSample&)> on_sample;
+  // A child of ours, that is not to be sampled.
+  std::function<void(pid_t)> add_own;
+  // Who a perf that is started now has to name, of those that live.
+  std::function<std::vector<pid_t>()> find_targets;
+};
+
+// One thread.  Destruction kills what runs.
+class PerfSession {
+ public:
+  struct Counters {
+    std::uint64_t lost = 0;  // records, as perf says
+    int restarts = 0;
+    std::chrono::nanoseconds gap{};  // while none sampled, or its data went with it
+    std::chrono::microseconds cpu_time{};
+  };
+
+  // `directory`: private.  Returns once perf samples.  record.pids: not read, find_targets says;
+  // is_whole_host: it has nobody to name.
+  static Result<std::unique_ptr<PerfSession>> start(PerfRecordOptions record, bool is_whole_host,
+                                                    std::string directory, EventLoop& loop,
+                                                    PerfSessionHooks hooks,
+                                                    const PerfSessionLimits& limits = {});
+  PerfSession(const PerfSession&) = delete;  // handlers hold its address
+  PerfSession& operator=(const PerfSession&) = delete;
+  ~PerfSession();
+
+  // A few times a second.
+  void tick();
+  // All that it samples has ended, and so has perf.
+  [[nodiscard]] bool is_over() const { return state_ == State::over; }
+  // perf does not stay alive here.
+  [[nodiscard]] bool is_given_up() const { return state_ == State::given_up; }
+  // What went wrong since the last call, a line each.
+  std::vector<std::string> take_problems();
+  // The first of them; "": none.
+  [[nodiscard]] const std::string& first_problem() const { return first_problem_; }
+
+  // Asks for the end, without waiting.
+  void interrupt();
+  // Has ended; reads meanwhile what is there.
+  bool poll_stopped();
+  // Kills what has not ended.
+  void end();
+  // After the end, until it says that nothing is left.
+  bool poll_read();
+  // What is not read yet is dropped.
+  void end_reading();
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class State { running, over, given_up, stopping };
+
+  // Descriptors of a child that are in loop_; -1: none.
+  struct Watched {
+    int output = -1;
+    int errors = -1;
+  };
+  // One perf record.  Samples count from and until these times, so that two that overlap count
+  // nothing twice and miss nothing.
+  struct Run {
+    PerfRecording recording;
+    std::string directory;
+    Clock::time_point start;
+    std::uint64_t from_ns = 0;
+    std::uint64_t until_ns = ~std::uint64_t{0};
+    Clock::time_point segment_start;
+    Watched watched;
+  };
+  struct Segment {
+    UniqueFd data;
+    std::uint64_t from_ns, until_ns;
+  };
+
+  PerfSession(PerfRecordOptions record, bool is_whole_host, std::string directory, EventLoop& loop,
+              PerfSessionHooks hooks, const PerfSessionLimits& limits);
+
+  template <class Child>
+  Result<> watch(const Child& child, Watched& watched, const EventLoop::Handler& handler);
+  template <class Child>
+  void forget_closed(const Child& child, Watched& watched);
+  void forget(Watched& watched);
+
+  Result<std::unique_ptr<Run>> start_run(std::vector<pid_t> targets);
+  void start_next();
+  void look_after_next();
+  void look_after_current();
+  void look_after_old();
+  void replace();
+  void fail_start(const std::string& why);
+  void count_failure(const std::string& why);
+  void end_run(std::unique_ptr<Run>& run, const ToolEnd& end);
+  void take_segments(Run& run);
+  [[nodiscard]] bool is_worn_out(const Run& run) const;
+  void roll(Run& run);
+
+  Result<> start_script();
+  void end_script();
+  void look_after_script();
+  void note_problem(std::string text);
+
+  PerfRecordOptions record_;
+  bool is_whole_host_;
+  std::string directory_;
+  EventLoop& loop_;
+  PerfSessionHooks hooks_;
+  PerfSessionLimits limits_;
+  State state_ = State::running;
+  int run_count_ = 0;
+  std::unique_ptr<Run> current_;
+  std::unique_ptr<Run> next_;  // does not sample yet
+  std::unique_ptr<Run> old_;   // next_ has taken its place
+  Clock::time_point old_deadline_;
+  int failures_ = 0;  // one after the other
+  Clock::time_point retry_;
+  std::optional<Clock::time_point> gap_start_;
+  std::deque<Segment> segments_;
+  std::unique_ptr<PerfScript> script_;  // of one segment at a time
+  Watched script_watched_;
+  Clock::time_point script_heard_;  // when it last printed something
+  Counters counters_;
+  std::string first_problem_;
+  std::vector<std::string> problems_;
+  bool has_told_crash_ = false;
+};
+
+}  // namespace waggle
