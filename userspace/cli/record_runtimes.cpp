@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "userspace/runtime_profilers/java_session.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/runtime_profilers/py_spy_session.h"
+#include "userspace/select/match.h"
 
 namespace waggle {
 
@@ -85,11 +87,6 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
   if (options.java_mode == JavaMode::disabled) {
     return nullptr;
   }
-  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
-    // Who is selected is known in the kernel alone, and nobody else may be touched.
-    LOG_DEBUG("{}: continuing with native frames in Java", filter);
-    return nullptr;
-  }
   std::optional<std::chrono::seconds> duration;
   if (options.duration_s) {
     duration = std::chrono::seconds(*options.duration_s);
@@ -107,17 +104,18 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
 
 class EngineWithRuntimes final : public RecordEngine {
  public:
-  // `python`: nullptr, or one of `profilers`.
+  // `python`, `java`: nullptr, or one of `profilers`.
   EngineWithRuntimes(std::unique_ptr<RecordEngine> engine,
                      std::vector<std::unique_ptr<RuntimeProfiler>> profilers, PySpySession* python,
-                     const RecordOptions& options)
+                     JavaSession* java, const RecordOptions& options)
       : engine_(std::move(engine)),
         profilers_(std::move(profilers)),
+        java_(java),
         max_python_processes_(options.max_python_processes),
         left_to_(options.python_mode == PythonMode::automatic ? python : nullptr) {}
 
   Result<> select_pid(pid_t pid) override;
-  Result<> select(const Selection& selection) override { return engine_->select(selection); }
+  Result<> select(const Selection& selection) override;
   Result<> start() override;
   [[nodiscard]] std::vector<int> fds() const override;
   Result<> on_readable() override;
@@ -138,6 +136,7 @@ class EngineWithRuntimes final : public RecordEngine {
 
   std::unique_ptr<RecordEngine> engine_;
   std::vector<std::unique_ptr<RuntimeProfiler>> profilers_;  // they call the engine
+  JavaSession* java_;
   std::uint32_t max_python_processes_;
   PySpySession* left_to_;  // gets the Pythons above that number
   bool has_told_of_above_ = false;
@@ -149,6 +148,17 @@ Result<> EngineWithRuntimes::select_pid(pid_t pid) {
     profiler->select_pid(pid);
   }
   return engine_->select_pid(pid);
+}
+
+// The kernel decides for each thread, at each sample; into which JVM async-profiler is put must be
+// decided before.
+Result<> EngineWithRuntimes::select(const Selection& selection) {
+  if (java_ != nullptr) {
+    java_->take_only([selection](pid_t pid) {
+      return match_process(static_cast<std::uint32_t>(pid), selection).has_value();
+    });
+  }
+  return engine_->select(selection);
 }
 
 Result<> EngineWithRuntimes::start() {
@@ -252,10 +262,12 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   if (py_spy) {
     profilers.push_back(std::move(py_spy));
   }
-  if (std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, hooks))) {
-    profilers.push_back(std::move(java));
+  std::unique_ptr<JavaSession> async_profiler = TRY(make_java(options, frequency_hz, hooks));
+  JavaSession* const java = async_profiler.get();
+  if (async_profiler) {
+    profilers.push_back(std::move(async_profiler));
   }
-  return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(profilers), python,
+  return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(profilers), python, java,
                                               options);
 }
 

@@ -90,7 +90,7 @@ void JavaSession::tick() {
 
 JavaSession::Verdict JavaSession::look_at(pid_t pid) {
   auto jvm = find_jvm(pid);
-  if (!jvm || !*jvm) {
+  if (!jvm || !*jvm || (is_selected_ && !is_selected_(pid))) {
     return Verdict::not_yet;
   }
   const auto refusal = why_not_to_attach(**jvm);

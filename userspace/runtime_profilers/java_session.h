@@ -6,10 +6,12 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -42,6 +44,8 @@ class JavaSession final : public RuntimeProfiler {
   ~JavaSession() override = default;
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
+  // Of the others none is touched; before start().
+  void take_only(std::function<bool(pid_t)> is_selected) { is_selected_ = std::move(is_selected); }
   void start() override;
   [[nodiscard]] int fd() const override { return timer_.get(); }
   Result<> on_readable() override;
@@ -78,6 +82,7 @@ class JavaSession final : public RuntimeProfiler {
   RuntimeHooks hooks_;
   UniqueFd timer_;  // runs while a JVM owes an answer
   bool is_timer_on_ = false;
+  std::function<bool(pid_t)> is_selected_;
   RuntimeProcesses processes_;
   RuntimeNotes notes_{"async-profiler"};
   std::optional<std::string> library_;  // once it is found; "": it is not there

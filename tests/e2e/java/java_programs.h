@@ -2,13 +2,14 @@
 // The Java virtual machines of this machine, and programs of tests/programs/java on them.
 #pragma once
 
-#include <dirent.h>
-#include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/types.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>

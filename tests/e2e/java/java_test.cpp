@@ -7,18 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/e2e/java/java_programs.h"
 #include "tests/process_facts.h"
+#include "tests/test_cgroup.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
+#include "userspace/tools/async_profiler/jvm.h"
+#include "userspace/tools/async_profiler/recording.h"
 
 namespace waggle {
 namespace {
@@ -255,7 +261,21 @@ TEST_P(Java, that_ends_meanwhile_keeps_its_methods) {
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.8) << file.text_of("java");
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_is_killed_meanwhile_has_native_frames_and_the_reason) {
+  TestProgram program(command());
+  WaggleRun run(record(program.pid(), {"-d", "5"}));
+  ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+  ASSERT_EQ(::kill(program.pid(), SIGKILL), 0);
+  const WaggleResult result = run.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_THAT(tool_state(file), HasSubstr("process went down during profiling"));
+  EXPECT_THAT(file.text_of("java"),
+              HasSubstr(";[Profiling error: process went down during profiling];"));
   EXPECT_TRUE(file.adds_up());
 }
 
@@ -327,6 +347,26 @@ TEST_P(Java, has_names_of_threads_where_they_are_asked_for) {
   EXPECT_GT(file.share_of("java", ";thread: java;Shares.main("), 0.8) << file.text_of("java");
 }
 
+TEST_P(Java, outside_of_the_chosen_cgroup_is_not_touched) {
+  const auto hierarchies = TestCgroup::hierarchies();
+  if (hierarchies.empty()) {
+    GTEST_SKIP() << "no cgroup can be made here";
+  }
+  const TestCgroup cgroup(hierarchies.front(), "waggle_java_test");
+  TestProgram inside(command());
+  TestProgram outside(command());
+  cgroup.take(inside.pid());
+  const WaggleResult result =
+      run_waggle({"record", "-F", "199", "-d", "3", "-o", "-", "--cgroup", cgroup.path(),
+                  "--async-profiler-path", async_profiler_directory()});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  EXPECT_THAT(mapped_profilers(inside.pid()), SizeIs(1));
+  EXPECT_THAT(mapped_profilers(outside.pid()), IsEmpty());
+}
+
 TEST_P(Java, stays_native_where_that_is_asked_for) {
   TestProgram program(command());
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1", "--no-java"}));
@@ -335,6 +375,41 @@ TEST_P(Java, stays_native_where_that_is_asked_for) {
   EXPECT_EQ(tool_state(file), "");
   EXPECT_EQ(file.count_of("java", "Shares."), 0U);
   EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
+}
+
+// Long recordings are made of many, each of which would end by itself.
+TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
+  constexpr int kHz = 99;
+  TestProgram program(command());
+  auto jvm = find_jvm(program.pid());
+  ASSERT_TRUE(jvm && *jvm);
+  std::uint64_t count = 0;
+  const CpuTime before = cpu_time_of(program.pid());
+  // Renewed 20 seconds before its timeout: every two seconds.
+  const auto recording = AsyncProfilerRecording::start(
+      *std::move(*jvm), async_profiler_directory() + "/libasyncProfiler.so",
+      {.frequency_hz = kHz, .timeout = seconds(22)}, seconds(10),
+      [&count](const AsyncProfilerStack& stack) { count += stack.count; });
+  ASSERT_TRUE(recording) << recording.error().what;
+  const auto advance_until = [&](const std::function<bool()>& is_done, seconds limit) {
+    return wait_until(
+        [&] {
+          (*recording)->advance();
+          return is_done();
+        },
+        limit);
+  };
+  ASSERT_TRUE(advance_until([&] { return count > 0; }, seconds(30)));
+  const std::uint64_t of_the_first = count;
+  ASSERT_TRUE(advance_until([&] { return count > of_the_first; }, seconds(30)));
+  (*recording)->interrupt();
+  ASSERT_TRUE(advance_until([&] { return (*recording)->is_over(); }, seconds(10)));
+  EXPECT_EQ((*recording)->problem(), "");
+  EXPECT_NE((*recording)->memory(), "");
+  const double expected =
+      std::chrono::duration<double>(cpu_time_of(program.pid()) - before).count() * kHz;
+  EXPECT_LE(static_cast<double>(count), expected * 1.1 + 3);
+  EXPECT_GE(static_cast<double>(count), expected * 0.5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values("17", "25"),
