@@ -25,7 +25,7 @@ constexpr auto kTools = std::to_array<ExternalTool>({
     {"py-spy", "py-spy", false, "Python functions where BPF is refused", "pip install py-spy"},
     {"async-profiler", "libasyncProfiler.so", true, "Java methods",
      "put libasyncProfiler.so beside waggle"},
-    {"jattach", "jattach", false, "Java methods", "install jattach"},
+    {"jattach", "jattach", false, "nothing: waggle attaches to Java by itself", "install jattach"},
     {"rbspy", "rbspy", false, "Ruby methods", "cargo install rbspy"},
     {"phpspy", "phpspy", false, "PHP functions", "build phpspy and put it beside waggle"},
     {"dotnet-trace", "dotnet-trace", false, ".NET methods",

@@ -2,13 +2,14 @@
 // The Java virtual machines of this machine, and programs of tests/programs/java on them.
 #pragma once
 
-#include <dirent.h>
-#include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/types.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -52,7 +53,10 @@ inline const std::string& java_classes() {
     const auto run = run_tool(std::vector<std::string>{javac, "-d", kFolder.path(),
                                                        std::string(JAVA_PROGRAMS) + "/Shares.java"},
                               {.deadline = std::chrono::seconds(120), .output_bytes = 65536});
-    std::filesystem::permissions(kFolder.path(), std::filesystem::perms(0755));
+    using std::filesystem::perms;
+    std::filesystem::permissions(kFolder.path(), perms::owner_all | perms::group_read |
+                                                     perms::group_exec | perms::others_read |
+                                                     perms::others_exec);
     return run && run->is_ok() ? kFolder.path() : "";
   }();
   return kPath;

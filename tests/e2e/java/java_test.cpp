@@ -7,18 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/e2e/java/java_programs.h"
 #include "tests/process_facts.h"
+#include "tests/test_cgroup.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
+#include "userspace/tools/async_profiler/jvm.h"
+#include "userspace/tools/async_profiler/recording.h"
 
 namespace waggle {
 namespace {
@@ -84,7 +90,7 @@ class Java : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(Java, has_its_methods_scaled_to_what_the_kernel_counted) {
-  TestProgram program(command());
+  const TestProgram program(command());
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "4"}));
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
@@ -102,7 +108,7 @@ TEST_P(Java, has_its_methods_scaled_to_what_the_kernel_counted) {
 }
 
 TEST_P(Java, has_its_methods_in_the_fallback_engine_too) {
-  TestProgram program(command());
+  const TestProgram program(command());
   const WaggleResult result =
       run_waggle(record(program.pid(), {"-d", "4", "--engine", "fallback"}));
   ASSERT_EQ(result.status, 0) << result.err;
@@ -113,7 +119,7 @@ TEST_P(Java, has_its_methods_in_the_fallback_engine_too) {
 }
 
 TEST_P(Java, survives_ten_recordings_with_one_library) {
-  TestProgram program(command());
+  const TestProgram program(command());
   for (int i = 0; i < 10; ++i) {
     const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
     ASSERT_EQ(result.status, 0) << result.err;
@@ -126,8 +132,7 @@ TEST_P(Java, survives_ten_recordings_with_one_library) {
 }
 
 TEST_P(Java, is_left_in_peace_soon_after_waggle_was_killed_and_can_be_recorded_again) {
-  TestProgram program(command());
-  const std::string pid = std::to_string(program.pid());
+  const TestProgram program(command());
   {
     WaggleRun run(record(program.pid(), {"-d", "2"}));
     ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
@@ -160,7 +165,7 @@ TEST_P(Java, of_another_user_is_attached_to_as_that_user) {
   std::vector<std::string> words = {"setpriv", "--reuid", "4242",
                                     "--regid", "4243",    "--clear-groups"};
   std::ranges::move(command(), std::back_inserter(words));
-  TestProgram program(words);
+  const TestProgram program(words);
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "4"}));
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
@@ -185,7 +190,7 @@ TEST_P(Java, in_namespaces_of_its_own_and_a_tmp_that_forbids_programs_is_served_
       "/var/tmp/" + std::filesystem::path(elsewhere.path()).filename().string();
   std::filesystem::copy(java_classes(), classes, std::filesystem::copy_options::recursive);
   script += find_java(GetParam()) + " -cp " + classes + " Shares";
-  TestProgram program({"unshare", "--mount", "sh", "-c", script});
+  const TestProgram program({"unshare", "--mount", "sh", "-c", script});
   const pid_t java = child_of(program.pid());
   ASSERT_GT(java, 0);
   const WaggleResult result = run_waggle(record(java, {"-d", "4"}));
@@ -203,9 +208,9 @@ TEST_P(Java, in_namespaces_of_its_own_and_a_tmp_that_forbids_programs_is_served_
 TEST_P(Java, has_native_frames_and_a_reason_where_its_tmp_is_read_only) {
   const std::string classes = "/var/tmp/waggle-test-java-" + std::to_string(::getpid());
   std::filesystem::copy(java_classes(), classes, std::filesystem::copy_options::recursive);
-  TestProgram program({"unshare", "--mount", "sh", "-c",
-                       "mount -t tmpfs -o ro none /tmp && exec " + find_java(GetParam()) + " -cp " +
-                           classes + " Shares"});
+  const TestProgram program({"unshare", "--mount", "sh", "-c",
+                             "mount -t tmpfs -o ro none /tmp && exec " + find_java(GetParam()) +
+                                 " -cp " + classes + " Shares"});
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "2"}));
   std::filesystem::remove_all(classes);
   ASSERT_EQ(result.status, 0) << result.err;
@@ -218,7 +223,7 @@ TEST_P(Java, has_native_frames_and_a_reason_where_its_tmp_is_read_only) {
 
 TEST_P(Java, that_refuses_is_not_sent_what_would_end_it) {
   for (const char* option : {"-Xrs", "-XX:+DisableAttachMechanism"}) {
-    TestProgram program(command({option}));
+    const TestProgram program(command({option}));
     std::this_thread::sleep_for(seconds(5));  // one that has just begun is waited for
     const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
     ASSERT_EQ(result.status, 0) << result.err;
@@ -231,8 +236,8 @@ TEST_P(Java, that_refuses_is_not_sent_what_would_end_it) {
 }
 
 TEST_P(Java, that_does_not_answer_does_not_hold_the_recording) {
-  TestProgram silent(command());
-  TestProgram other(command());
+  const TestProgram silent(command());
+  const TestProgram other(command());
   ASSERT_EQ(::kill(silent.pid(), SIGSTOP), 0);
   const WaggleResult result =
       run_waggle(record(other.pid(), {"-d", "3", "-p", std::to_string(silent.pid())}));
@@ -248,14 +253,30 @@ TEST_P(Java, that_does_not_answer_does_not_hold_the_recording) {
 }
 
 TEST_P(Java, that_ends_meanwhile_keeps_its_methods) {
-  std::vector<std::string> words = command();
-  words.emplace_back("3");
-  TestProgram program(words);
-  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "8"}));
+  const TestProgram program(command());
+  WaggleRun run(record(program.pid(), {"-d", "20"}));
+  ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+  std::this_thread::sleep_for(seconds(2));
+  ASSERT_EQ(::kill(program.pid(), SIGTERM), 0);
+  const WaggleResult result = run.wait();
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.8) << file.text_of("java");
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_is_killed_meanwhile_has_native_frames_and_the_reason) {
+  const TestProgram program(command());
+  WaggleRun run(record(program.pid(), {"-d", "5"}));
+  ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+  ASSERT_EQ(::kill(program.pid(), SIGKILL), 0);
+  const WaggleResult result = run.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_THAT(tool_state(file), HasSubstr("process went down during profiling"));
+  EXPECT_THAT(file.text_of("java"),
+              HasSubstr(";[Profiling error: process went down during profiling];"));
   EXPECT_TRUE(file.adds_up());
 }
 
@@ -267,8 +288,8 @@ TEST_P(Java, that_crashes_is_the_last_that_is_touched) {
     if (is_named) {
       words.insert(words.end() - 3, "-XX:ErrorFile=" + folder.path() + "/crash_%p.log");
     }
-    TestProgram crashing(words);
-    TestProgram other(command());
+    const TestProgram crashing(words);
+    const TestProgram other(command());
     WaggleRun run(record(other.pid(), {"-d", "6", "-p", std::to_string(crashing.pid())}));
     ASSERT_TRUE(wait_until(
         [&] { return is_being_sampled(crashing.pid()) && is_being_sampled(other.pid()); },
@@ -290,7 +311,7 @@ TEST_P(Java, that_crashes_is_the_last_that_is_touched) {
 
 TEST_P(Java, with_an_async_profiler_of_its_own_is_left_alone) {
   const TempDir folder;
-  TestProgram program(
+  const TestProgram program(
       command({fmt::format("-agentpath:{}/libasyncProfiler.so=start,event=cpu,"
                            "collapsed,file={}/theirs",
                            async_profiler_directory(), folder.path())}));
@@ -305,7 +326,7 @@ TEST_P(Java, with_an_async_profiler_of_its_own_is_left_alone) {
 }
 
 TEST_P(Java, that_another_waggle_records_is_left_to_it) {
-  TestProgram program(command());
+  const TestProgram program(command());
   WaggleRun first(record(program.pid(), {"-d", "6"}));
   ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
   const WaggleResult second = run_waggle(record(program.pid(), {"-d", "1"}));
@@ -320,21 +341,76 @@ TEST_P(Java, that_another_waggle_records_is_left_to_it) {
 }
 
 TEST_P(Java, has_names_of_threads_where_they_are_asked_for) {
-  TestProgram program(command());
+  const TestProgram program(command());
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "2", "--threads"}));
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_GT(file.share_of("java", ";thread: java;Shares.main("), 0.8) << file.text_of("java");
 }
 
+TEST_P(Java, outside_of_the_chosen_cgroup_is_not_touched) {
+  const auto hierarchies = TestCgroup::hierarchies();
+  if (hierarchies.empty()) {
+    GTEST_SKIP() << "no cgroup can be made here";
+  }
+  const TestCgroup cgroup(hierarchies.front(), "waggle_java_test");
+  const TestProgram inside(command());
+  const TestProgram outside(command());
+  cgroup.take(inside.pid());
+  const WaggleResult result =
+      run_waggle({"record", "-F", "199", "-d", "3", "-o", "-", "--cgroup", cgroup.path(),
+                  "--async-profiler-path", async_profiler_directory()});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  EXPECT_THAT(mapped_profilers(inside.pid()), SizeIs(1));
+  EXPECT_THAT(mapped_profilers(outside.pid()), IsEmpty());
+}
+
 TEST_P(Java, stays_native_where_that_is_asked_for) {
-  TestProgram program(command());
+  const TestProgram program(command());
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1", "--no-java"}));
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
   EXPECT_EQ(tool_state(file), "");
   EXPECT_EQ(file.count_of("java", "Shares."), 0U);
   EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
+}
+
+// Long recordings are made of many, each of which would end by itself.
+TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
+  constexpr int kHz = 99;
+  const TestProgram program(command());
+  auto jvm = find_jvm(program.pid());
+  ASSERT_TRUE(jvm && *jvm);
+  std::uint64_t count = 0;
+  const CpuTime before = cpu_time_of(program.pid());
+  // Renewed 20 seconds before its timeout: every two seconds.
+  const auto recording = AsyncProfilerRecording::start(
+      *std::move(*jvm), async_profiler_directory() + "/libasyncProfiler.so",
+      {.frequency_hz = kHz, .timeout = seconds(22)}, seconds(10),
+      [&count](const AsyncProfilerStack& stack) { count += stack.count; });
+  ASSERT_TRUE(recording) << recording.error().what;
+  const auto advance_until = [&](const std::function<bool()>& is_done, seconds limit) {
+    return wait_until(
+        [&] {
+          (*recording)->advance();
+          return is_done();
+        },
+        limit);
+  };
+  ASSERT_TRUE(advance_until([&] { return count > 0; }, seconds(30)));
+  const std::uint64_t of_the_first = count;
+  ASSERT_TRUE(advance_until([&] { return count > of_the_first; }, seconds(30)));
+  (*recording)->interrupt();
+  ASSERT_TRUE(advance_until([&] { return (*recording)->is_over(); }, seconds(10)));
+  EXPECT_EQ((*recording)->problem(), "");
+  EXPECT_NE((*recording)->memory(), "");
+  const double expected =
+      std::chrono::duration<double>(cpu_time_of(program.pid()) - before).count() * kHz;
+  EXPECT_LE(static_cast<double>(count), expected * 1.1 + 3);
+  EXPECT_GE(static_cast<double>(count), expected * 0.5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values("17", "25"),

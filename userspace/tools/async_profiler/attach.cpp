@@ -238,6 +238,9 @@ std::optional<Result<int>> JvmLoad::read() {
 
 std::optional<Result<int>> JvmLoad::poll() {
   if (!socket_.is_open()) {
+    if (!jvm_->is_alive()) {
+      return fail(Errc::not_found, "the JVM has ended");
+    }
     if (const Result<bool> is_connected = connect(); !is_connected) {
       return std::unexpected(is_connected.error());
     }
@@ -248,8 +251,7 @@ std::optional<Result<int>> JvmLoad::poll() {
     }
   }
   if (Clock::now() >= deadline_) {
-    return fail(Errc::exhausted, jvm_->is_alive() ? "the JVM does not answer"
-                                                  : "process went down during profiling");
+    return fail(Errc::exhausted, "the JVM does not answer");
   }
   return std::nullopt;
 }

@@ -104,7 +104,7 @@ void AsyncProfilerRecording::ask(State state, const std::string& options) {
   load_.reset();
   auto load = JvmLoad::start(jvm_, place_.library(), options, Clock::now() + patience_);
   if (!load) {
-    end(jvm_.is_alive() ? load.error().what : kGone);
+    end_for(load.error());
     return;
   }
   state_ = state;
@@ -124,8 +124,7 @@ void AsyncProfilerRecording::advance() {
     return;
   }
   if (!jvm_.is_alive()) {
-    take_output();  // written by the JVM at its end
-    end(kGone);
+    end_with_target();
   } else if (Clock::now() - started_ > options_.timeout - kMargin) {
     begin_stop();
   }
@@ -133,11 +132,7 @@ void AsyncProfilerRecording::advance() {
 
 void AsyncProfilerRecording::take_answer(const Result<int>& code) {
   if (!code && (state_ == State::starting || !jvm_.is_alive())) {
-    const bool is_gone = !jvm_.is_alive();
-    if (state_ != State::starting) {
-      take_output();
-    }
-    end(is_gone ? kGone : code.error().what);
+    end_for(code.error());
     return;
   }
   switch (state_) {
@@ -207,10 +202,25 @@ void AsyncProfilerRecording::give_up(std::string reason) {
   }
 }
 
+void AsyncProfilerRecording::end_for(const Error& error) {
+  if (jvm_.is_alive()) {
+    end(error.what);
+  } else {
+    end_with_target();
+  }
+}
+
+// What it has seen is written by the JVM at its end, unless that was sudden.
+void AsyncProfilerRecording::end_with_target() {
+  take_output();
+  end(stack_count_ != 0 ? "" : kGone);
+}
+
 void AsyncProfilerRecording::take_output() {
   AsyncProfilerOutputParser parser(options_.tells_threads, on_stack_);
   const Result<> is_read = feed_file(output_.fd.get(), parser);
   parser.finish();
+  stack_count_ += parser.counters().stacks;
   if (!is_read) {
     end(is_read.error().what);
   } else if (parser.counters().bad_lines != 0) {

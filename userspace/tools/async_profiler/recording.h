@@ -63,6 +63,8 @@ class AsyncProfilerRecording {
   void take_answer(const Result<int>& code);
   void take_start(int code);
   void begin_stop();
+  void end_for(const Error& error);
+  void end_with_target();
   void take_output();
   void end(std::string problem);
   [[nodiscard]] std::string read_log() const;
@@ -78,6 +80,7 @@ class AsyncProfilerRecording {
   State state_ = State::starting;
   std::optional<JvmLoad> load_;
   Clock::time_point started_;
+  std::uint64_t stack_count_ = 0;  // that were handed out
   bool is_interrupted_ = false;
   bool was_running_ = false;     // a profiler that nobody owned
   bool may_be_running_ = false;  // in the JVM, for all we know

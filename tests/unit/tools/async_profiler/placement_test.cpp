@@ -124,7 +124,7 @@ TEST(PlacedByUs, is_what_has_our_form_alone) {
   EXPECT_TRUE(is_placed_by_us("/run/waggle-0123456789abcdef/libasyncProfiler.so"));
   for (const char* path : {"", "/tmp/waggle-0123456789abcdeg/libasyncProfiler.so",
                            "/tmp/waggle-../../etc/libasyncProfiler.so",
-                           "/home/waggle-0123456789abcdef/libasyncProfiler.so",
+                           "/srv/waggle-0123456789abcdef/libasyncProfiler.so",
                            "/tmp/waggle-0123456789abcdef/libasyncProfiler.so.1",
                            "/tmp/x/waggle-0123456789abcdef/libasyncProfiler.so",
                            "/opt/async-profiler/lib/libasyncProfiler.so"}) {
