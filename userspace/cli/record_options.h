@@ -29,6 +29,9 @@ enum class PythonMode {
   disabled,
 };
 
+// Of async-profiler; automatic: cpu, which needs no perf events where there are none.
+enum class JavaMode { cpu, itimer, wall, disabled };
+
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
@@ -54,16 +57,20 @@ struct RecordOptions {
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
-  bool has_ruby = true;                    // rbspy tells its methods
-  std::string rbspy_path;                  // "": where it is found
-  bool has_php = false;                    // phpspy tells its functions
-  std::string phpspy_path;                 // "": where it is found
-  std::string php_filter{kPhpFilter};      // of pgrep
-  bool has_dotnet = false;                 // dotnet-trace tells its methods
-  std::string dotnet_trace_path;           // "": where it is found
-  bool with_children = false;              // of `pids`: also those forked later
-  bool is_dry_run = false;                 // who would be recorded, and nothing else
-  bool has_thread_frames = false;          // --threads
+  JavaMode java_mode = JavaMode::cpu;
+  std::string async_profiler_path;     // a library or its directory; "": where it is found
+  std::string async_profiler_args;     // more options of its agent
+  int java_patience_s = 30;            // with each answer of a JVM
+  bool has_ruby = true;                // rbspy tells its methods
+  std::string rbspy_path;              // "": where it is found
+  bool has_php = false;                // phpspy tells its functions
+  std::string phpspy_path;             // "": where it is found
+  std::string php_filter{kPhpFilter};  // of pgrep
+  bool has_dotnet = false;             // dotnet-trace tells its methods
+  std::string dotnet_trace_path;       // "": where it is found
+  bool with_children = false;          // of `pids`: also those forked later
+  bool is_dry_run = false;             // who would be recorded, and nothing else
+  bool has_thread_frames = false;      // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };

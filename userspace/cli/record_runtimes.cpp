@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "userspace/runtime_profilers/dotnet_trace.h"
+#include "userspace/runtime_profilers/java_session.h"
 #include "userspace/runtime_profilers/phpspy.h"
 #include "userspace/runtime_profilers/process_tool_profiler.h"
 #include "userspace/runtime_profilers/profiler.h"
@@ -78,6 +79,45 @@ Result<std::unique_ptr<ProcessToolProfiler>> make_py_spy(const RecordOptions& op
                                         options.has_python_versions, hooks.thread_name);
   return ProcessToolProfiler::prepare(std::move(py_spy), options.py_spy_path, std::move(targets),
                                       std::move(hooks));
+}
+
+JavaEvent java_event(JavaMode mode) {
+  switch (mode) {
+    case JavaMode::cpu:
+    case JavaMode::disabled:
+      break;
+    case JavaMode::itimer:
+      return JavaEvent::itimer;
+    case JavaMode::wall:
+      return JavaEvent::wall;
+  }
+  return JavaEvent::cpu;
+}
+
+// nullptr: it has nothing to do.
+Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int frequency_hz,
+                                               RuntimeTargets targets, RuntimeHooks hooks) {
+  if (options.java_mode == JavaMode::disabled) {
+    return nullptr;
+  }
+  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
+    // Who is selected is known in the kernel alone, and nobody else may be touched.
+    LOG_DEBUG("{}: continuing with native frames in Java", filter);
+    return nullptr;
+  }
+  std::optional<std::chrono::seconds> duration;
+  if (options.duration_s) {
+    duration = std::chrono::seconds(*options.duration_s);
+  }
+  return JavaSession::prepare({.path = options.async_profiler_path,
+                               .async_profiler = {.event = java_event(options.java_mode),
+                                                  .frequency_hz = frequency_hz,
+                                                  .tells_threads = options.has_thread_frames,
+                                                  .more = options.async_profiler_args},
+                               .duration = duration,
+                               .patience = std::chrono::seconds(options.java_patience_s),
+                               .targets = std::move(targets)},
+                              std::move(hooks));
 }
 
 class EngineWithRuntimes final : public RecordEngine {
@@ -234,6 +274,9 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   ProcessToolProfiler* const python = py_spy.get();
   if (py_spy) {
     profilers.push_back(std::move(py_spy));
+  }
+  if (std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, targets, hooks))) {
+    profilers.push_back(std::move(java));
   }
   if (options.has_ruby) {
     profilers.push_back(TRY(ProcessToolProfiler::prepare(std::make_unique<Rbspy>(frequency_hz),
