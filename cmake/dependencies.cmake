@@ -7,6 +7,7 @@ if(WAGGLE_TESTS)
   find_package(GTest REQUIRED)
 endif()
 find_package(nlohmann_json REQUIRED)
+find_package(CURL 7.85 REQUIRED) # shared: its TLS library needs the host's updates
 set(Boost_USE_STATIC_LIBS ON)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 

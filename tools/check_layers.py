@@ -26,6 +26,7 @@ MAY_INCLUDE = {
     "userspace/profile": {"userspace/process", "symbolizer", "base"} | ABI,
     "userspace/output": {"userspace/profile", "base"},
     "userspace/remote": {"userspace/profile", "base"},
+    "userspace/metadata": {"userspace/remote", "base"},
     "userspace/samplers": {"userspace/attach", "userspace/process", "userspace/profile",
                            "base", "skel"} | ABI,
     # python_step.h is pure: the walk that the kernel side does, over process_vm_readv(2).
@@ -50,6 +51,7 @@ EXTERNAL = {
               "tests"],
     r"linux/bpf\.h": ["bpf", "userspace/attach", "userspace/process", "userspace/samplers",
                       "userspace/runtimes", "userspace/select", "userspace/cli", "tests"],
+    r"curl/": ["userspace/remote"],
     r"(gtest|gmock)/": ["tests"],
 }
 

@@ -35,6 +35,7 @@ FallbackNames::FallbackNames(bool has_threads)
 
 Result<> FallbackNames::scan() {
   TRY(processes_.scan());
+  processes_.read_containers();  // samples come when many are gone
   if (has_threads_) {
     scan_threads();
   }
@@ -66,6 +67,9 @@ void FallbackNames::note_thread(std::uint32_t tid, std::string_view name) {
 
 void FallbackNames::apply(const ProcessRecord& record) {
   processes_.apply(record);
+  if (const auto* exec = std::get_if<ExecRecord>(&record)) {
+    processes_.read_container_of(exec->pid);
+  }
   if (!has_threads_) {
     return;
   }
@@ -82,6 +86,11 @@ std::string FallbackNames::exec_name(pid_t pid, std::uint64_t time_ns) {
   const auto process = processes_.find_instance(static_cast<std::uint32_t>(pid), time_ns);
   const auto name = process ? processes_.find_exec_name(*process, time_ns) : std::nullopt;
   return std::string(name.value_or(kUnknownProcess));
+}
+
+std::string FallbackNames::container(pid_t pid, std::uint64_t time_ns) {
+  const auto process = processes_.find_instance(static_cast<std::uint32_t>(pid), time_ns);
+  return process ? *processes_.find_container(*process, time_ns) : "";
 }
 
 std::string_view FallbackNames::thread_name(pid_t tid) const {

@@ -34,6 +34,8 @@ class FallbackNames {
 
   // The name that exec gave the process, for all of its threads.
   [[nodiscard]] std::string exec_name(pid_t pid, std::uint64_t time_ns);
+  // "" for none.
+  [[nodiscard]] std::string container(pid_t pid, std::uint64_t time_ns);
   // The last one that is known; "" for none.
   [[nodiscard]] std::string_view thread_name(pid_t tid) const;
 

@@ -297,7 +297,7 @@ void FallbackRecorder::on_sample(const PerfSample& sample) {
   }
   Profile& profile = result_.profile;
   Profile::Stack stack{
-      .container = profile.intern(""),
+      .container = profile.intern(names_.container(sample.pid, sample.time_ns)),
       .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
       .frames = {},
       .process = told_apart_.contains(sample.pid) ? static_cast<std::uint32_t>(sample.pid) : 0};

@@ -92,6 +92,7 @@ void MappingFollower::housekeep() {
 
 void MappingFollower::feed(const Wanted& wanted) {
   const process_id& process = wanted.process;
+  (void)processes_.find_container(process, wanted.time_ns);  // while it is there to be asked
   const auto view = processes_.find_live(process, wanted.time_ns);
   if (!view || feeder_.is_current(process, view->epoch)) {
     return;

@@ -28,6 +28,12 @@ def run(*command):
 
 
 class Benches(unittest.TestCase):
+    def test_cgroup_ranking_prints_a_row_for_a_hierarchy(self):
+        if os.geteuid() != 0 or not os.path.ismount("/sys/fs/cgroup/cpuacct"):
+            self.skipTest("no cgroup can be made in v1's cpuacct")
+        printed = run(BUILD / "tests/bench/cgroup_ranking_bench", 10, 5, 2)
+        self.assertRegex(printed, rf"(?m)cgroups with 5 processes: {NUMBER} ms CPU a cycle")
+
     def test_sampler_cost_prints_a_row_for_its_rate_and_depth(self):
         printed = run(BUILD / "tests/bench/sampler_cost_bench", 1, 200, 999, 30)
         self.assertRegex(printed, rf"(?m)^ +999 +3\d( +\d+){{4}} +-?\d+ +{NUMBER}   {NUMBER} to {NUMBER}$")

@@ -5,16 +5,17 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "userspace/select/container_id.h"
+#include "userspace/process/container_id.h"
+#include "userspace/process/proc_cgroup.h"
 #include "userspace/select/process_cgroups.h"
 
 namespace {
 
 void check_id(std::string_view path) {
   const std::string_view id = waggle::container_id_of(path);
-  CHECK(id.empty() || id.size() == waggle::kContainerIdBytes);
+  CHECK(id.size() <= waggle::kMaxContainerIdBytes);
   CHECK(id.empty() || path.find(id) != std::string_view::npos);
-  CHECK(id.find_first_not_of("0123456789abcdef") == std::string_view::npos);
+  CHECK(id.find_first_not_of("0123456789abcdef-") == std::string_view::npos);
 }
 
 }  // namespace
@@ -28,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(cgroup.path.starts_with('/'));
     check_id(cgroup.path);
   }
+  const std::string_view id = waggle::container_id_of(cgroups);
+  CHECK(id.empty() || text.find(id) != std::string_view::npos);
   for (const auto* const root : {"/", "/docker"}) {
     const auto directory = waggle::directory_of(
         cgroups, {.number = SEL_V2, .name = "v2", .directory = "/c", .root = root});

@@ -402,6 +402,17 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+// Into `path`, if it is given.
+Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
+  if (const std::string* text = parsed.find(option)) {
+    if (text->empty()) {
+      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
+    }
+    path = *text;
+  }
+  return {};
+}
+
 Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("java-async-profiler-mode")) {
     constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
@@ -418,12 +429,7 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
     is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
   }
   options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
-  if (const std::string* text = parsed.find("async-profiler-path")) {
-    if (text->empty()) {
-      return fail(Errc::malformed, "--async-profiler-path: \"\" is no file");
-    }
-    options.async_profiler_path = *text;
-  }
+  TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
   if (const std::string* text = parsed.find("java-async-profiler-args")) {
     constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
     if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
@@ -434,17 +440,6 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
   }
   if (const std::string* text = parsed.find("java-jattach-timeout")) {
     options.java_patience_s = TRY(parse_integer("java-jattach-timeout", *text, 1, kMaxInt));
-  }
-  return {};
-}
-
-// Into `path`, if it is given.
-Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
-  if (const std::string* text = parsed.find(option)) {
-    if (text->empty()) {
-      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
-    }
-    path = *text;
   }
   return {};
 }

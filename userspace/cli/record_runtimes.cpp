@@ -100,11 +100,6 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
   if (options.java_mode == JavaMode::disabled) {
     return nullptr;
   }
-  if (const std::string_view filter = kernel_filter_of(options); !filter.empty()) {
-    // Who is selected is known in the kernel alone, and nobody else may be touched.
-    LOG_DEBUG("{}: continuing with native frames in Java", filter);
-    return nullptr;
-  }
   std::optional<std::chrono::seconds> duration;
   if (options.duration_s) {
     duration = std::chrono::seconds(*options.duration_s);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 #include <utility>
 
 #include "base/file.h"
@@ -39,12 +40,23 @@ void add_own_overhead(Overhead& overhead) {
   overhead.rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kKibibyte;
 }
 
+// Sorted.
+std::vector<std::string> containers_of(const Profile& profile) {
+  std::set<std::string_view> names;
+  for (const auto& [stack, count] : profile.counts()) {
+    names.insert(profile.name(stack.container));
+  }
+  names.erase("");
+  return {names.begin(), names.end()};
+}
+
 Result<std::string> render(OutputFormat format, const Profile& profile, const RecordingFacts& facts,
                            std::string_view title) {
   if (format == OutputFormat::html) {
     return render_flame_graph(profile, {.title = std::string(title), .recording = facts});
   }
   ProfileHeader header;
+  header.containers = containers_of(profile);
   header.facts = facts;
   return render_collapsed(profile, render_header(header));
 }

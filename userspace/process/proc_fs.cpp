@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unique_c.h"
+#include "userspace/process/proc_cgroup.h"
 
 namespace waggle {
 
@@ -93,6 +94,13 @@ Result<std::vector<std::uint32_t>> ProcFs::list_pids() const {
 
 Result<ProcStat> ProcFs::read_stat(std::uint32_t pid) const {
   return read_code(pid, nullptr);
+}
+
+Result<ProcCgroup> ProcFs::read_cgroup(std::uint32_t pid) const {
+  const UniqueFd directory = TRY(open_file(fmt::format("{}/{}", root_, pid), O_PATH | O_DIRECTORY));
+  ProcStat stat = TRY(read_stat_at(directory.get()));
+  std::string text = TRY(read_file_at(directory.get(), "cgroup", kMaxCgroupFileBytes));
+  return ProcCgroup{.stat = std::move(stat), .cgroup = std::move(text)};
 }
 
 Result<ProcStat> ProcFs::read_code(std::uint32_t pid, const MapsCallback& callback) const {

@@ -28,6 +28,11 @@ struct ProcStat {
 
 constexpr std::uint64_t kTickNs = 10'000'000;  // USER_HZ is 100 on x86 and arm
 
+struct ProcCgroup {
+  ProcStat stat;
+  std::string cgroup;  // the text of /proc/PID/cgroup
+};
+
 // comm may hold any byte, ')' and newlines too: it ends at the last ')'.
 std::optional<ProcStat> parse_stat(std::string_view text);
 
@@ -45,6 +50,8 @@ class ProcFs {
   // Executable mappings and the stat of the same process: a pid used again in between ends the
   // text.  A process that is exiting has none.
   [[nodiscard]] Result<ProcStat> read_code(std::uint32_t pid, const MapsCallback& callback) const;
+  // Both of the same process, likewise.
+  [[nodiscard]] Result<ProcCgroup> read_cgroup(std::uint32_t pid) const;
 
  private:
   std::string root_;

@@ -49,7 +49,7 @@ Process& ProcessTable::add_scanned(std::uint32_t pid, const ProcStat& stat) {
   process.thread_count = stat.thread_count;
   process.is_kernel_thread = stat.is_kernel_thread;
   process.verified_ns = now_.monotonic_ns;
-  process.begin_image({0, kForever, stat.comm, new_history(false)});
+  process.begin_image({0, kForever, stat.comm, new_history(false), nullptr});
   return process;
 }
 
@@ -196,7 +196,7 @@ void ProcessTable::begin_missed_image(Process& process, const ProcStat& stat) {
   process.images.clear();
   process.first_exec_id.reset();
   process.is_kernel_thread = stat.is_kernel_thread;
-  process.begin_image({process.verified_ns, kForever, stat.comm, new_history(false)});
+  process.begin_image({process.verified_ns, kForever, stat.comm, new_history(false), nullptr});
 }
 
 // The live parent that still shares all mappings with a child: its /proc entry shows the child's,

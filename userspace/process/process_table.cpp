@@ -111,7 +111,8 @@ void ProcessTable::on(const ExecRecord& record) {
   if (old.history->snapshot_ns() >= record.time_ns) {
     old.history->drop_snapshot();  // what was read may be of the new program
   }
-  process->begin_image({record.time_ns, kForever, std::string(record.comm), new_history(true)});
+  process->begin_image(
+      {record.time_ns, kForever, std::string(record.comm), new_history(true), nullptr});
   process->thread_count = 1;  // exec ends all other threads
   process->is_thread_count_exact = true;
   process->is_leader_gone = false;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -74,6 +75,7 @@ struct ProcessTableCounters {
   std::uint64_t refused_mappings = 0;     // MappingHistory::kMaxCurrent
   std::uint64_t maps_reads = 0;
   std::uint64_t stat_reads = 0;
+  std::uint64_t cgroup_reads = 0;
   std::uint64_t failed_reads = 0;  // gone, or not permitted
   std::uint64_t denied_reads = 0;  // by reads_per_second
 };
@@ -91,6 +93,9 @@ struct ProcessTableCounters {
 //   answer is unknown_mapping for processes that are gone.  If none of the files known is still
 //   mapped, an exec was missed.
 // - A process is gone when all its threads are, not when its leader is.
+// - A container is what /proc says at the first sight of a program; of one that is gone by then,
+// its
+//   parent's.
 // - Mappings found in /proc are taken to have been there since the image began.
 class ProcessTable {
  public:
@@ -116,6 +121,14 @@ class ProcessTable {
                                  std::uint64_t file_offset);
   // Valid until the next call that is not const.
   std::optional<std::string_view> find_exec_name(const process_id& id, std::uint64_t time_ns);
+  // Never nullptr.  Reads /proc/PID/cgroup at the first call for a program, so call it early.
+  ContainerRef find_container(const process_id& id, std::uint64_t time_ns);
+  // For who asks when most processes are gone: of all that live now, and of one that has just begun
+  // a program.
+  void read_containers();
+  void read_container_of(std::uint32_t pid);
+  // Those seen first since the last call, 4096 at most.
+  std::vector<ContainerRef> take_new_containers();
   // Nothing when the instance is unknown, gone or a kernel thread.
   std::optional<InstanceView> find_live(const process_id& id, std::uint64_t time_ns);
 
@@ -176,6 +189,12 @@ class ProcessTable {
   Process* sharing_parent(const Process& process);
   void begin_missed_image(Process& process, const ProcStat& stat);
 
+  // Containers (process_containers.cpp).
+  ContainerRef read_container(const Process& process);
+  ContainerRef intern_container(std::string_view id);
+  Process* parent_of(const Process& child);
+  const ContainerRef& container_of(Process& process, Image& image, int generation);
+
   // Answers (process_lookup.cpp).
   Process* find_process(const process_id& id, std::uint64_t time_ns);
   Image* find_image(Process*& process, const process_id& id, std::uint64_t time_ns);
@@ -190,6 +209,8 @@ class ProcessTable {
   std::unordered_map<std::uint32_t, std::unique_ptr<Process>> by_pid_;  // newest of each pid
   std::deque<Retired> retired_images_;                                  // by time
   std::deque<Retired> gone_;                                            // by time
+  std::unordered_map<std::string, std::weak_ptr<const std::string>> containers_;
+  std::vector<ContainerRef> untold_containers_;
   std::size_t process_count_ = 0;
   std::uint64_t last_serial_ = 0;
   std::uint64_t last_loss_ns_ = 0;

@@ -13,6 +13,7 @@
 
 #include "userspace/process/executable_files.h"
 #include "userspace/process/perf_map_files.h"
+#include "userspace/process/process.h"
 
 namespace waggle {
 
@@ -33,11 +34,12 @@ struct LocatedFrame {
 
 struct LocatedStack {
   std::string comm;
-  std::string thread;         // "" unless threads are told apart
-  std::uint64_t count;        // samples
-  std::uint32_t first_frame;  // in LocatedBatch::frames
-  std::uint32_t frame_count;  // root first
-  std::uint32_t process = 0;  // Profile::Stack::process
+  std::string thread;           // "" unless threads are told apart
+  std::uint64_t count;          // samples
+  std::uint32_t first_frame;    // in LocatedBatch::frames
+  std::uint32_t frame_count;    // root first
+  std::uint32_t process = 0;    // Profile::Stack::process
+  ContainerRef container = {};  // nullptr: not known
 };
 
 // Executable memory that is no ELF file.

@@ -269,12 +269,14 @@ void Locator::add(const cpu_count_key& key, std::uint64_t count, std::uint64_t t
   }
   const auto name = processes_.find_exec_name(key.process, time_ns);
   const std::uint32_t pid = key.process.tgid;
-  batch_.stacks.push_back({.comm = name ? std::string(*name) : comm_of(key),
-                           .thread = key.tid != 0 ? comm_of(key) : "",
-                           .count = count,
-                           .first_frame = static_cast<std::uint32_t>(batch_.frames.size()),
-                           .frame_count = static_cast<std::uint32_t>(stack_.size()),
-                           .process = told_apart_.contains(pid) ? pid : 0});
+  batch_.stacks.push_back(
+      {.comm = name ? std::string(*name) : comm_of(key),
+       .thread = key.tid != 0 ? comm_of(key) : "",
+       .count = count,
+       .first_frame = static_cast<std::uint32_t>(batch_.frames.size()),
+       .frame_count = static_cast<std::uint32_t>(stack_.size()),
+       .process = told_apart_.contains(pid) ? pid : 0,
+       .container = name ? processes_.find_container(key.process, time_ns) : nullptr});
   batch_.frames.insert(batch_.frames.end(), stack_.rbegin(), stack_.rend());
 }
 

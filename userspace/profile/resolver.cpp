@@ -69,9 +69,10 @@ std::size_t FrameNamer::FrameKeyHash::operator()(const FrameKey& key) const {
 }
 
 void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
-  const Profile::NameId no_container = profile.intern("");
   for (const LocatedStack& stack : batch.stacks) {
-    Profile::Stack named{.container = no_container,
+    const std::string_view container =
+        stack.container != nullptr ? std::string_view(*stack.container) : "";
+    Profile::Stack named{.container = profile.intern(container),
                          .comm = profile.intern(stack.comm),
                          .frames = {},
                          .process = stack.process};

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "userspace/select/container_id.h"
+#include "userspace/process/container_id.h"
 
 namespace waggle {
 
@@ -52,7 +52,7 @@ class ContainerSearch {
   Result<> consider(const std::filesystem::path& directory) {
     const std::string name = directory.filename().string();
     const std::string_view id = container_id_of(name);
-    if (id.empty() || !id.starts_with(prefix_) || is_container_monitor(name)) {
+    if (id.empty() || !id.starts_with(prefix_)) {
       return {};
     }
     if (!id_.empty() && id != id_) {

@@ -5,6 +5,10 @@
 
 namespace waggle {
 
+Cgroup no_cgroup() {
+  return {.hierarchy = SEL_V2, .id = 0, .path = "none"};
+}
+
 std::string_view as_comm(std::string_view name) {
   return name.substr(0, PROCESS_COMM_BYTES - 1);
 }

@@ -16,7 +16,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -29,6 +31,7 @@ namespace waggle {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -197,6 +200,54 @@ TEST_P(SelectCgroup, is_shown_and_changed_by_bpftool) {
     EXPECT_EQ(file.count_of("shares") + file.count_of("recursion"), file.total());
   }
   EXPECT_EQ(::umount(mount.c_str()), 0);
+}
+
+// The containers that a program's samples are in.
+std::vector<std::string> containers_of(const CollapsedFile& file, std::string_view comm) {
+  std::set<std::string> containers;
+  for (const CollapsedFile::Line& line : file.lines) {
+    if (line.comm == comm) {
+      containers.insert(line.container);
+    }
+  }
+  return {containers.begin(), containers.end()};
+}
+
+TEST_P(SelectCgroup, tells_the_container_of_each_sample) {
+  const std::string first = "e2e1" + std::string(60, 'a');
+  const std::string second = "e2e2" + std::string(60, 'b');
+  const auto docker = make("docker-" + first + ".scope");
+  const auto payload = make("docker-" + first + ".scope/init.scope");
+  const auto pod = make("kubepods-burstable-pod5f1d3a8e_0c5b.slice");
+  const auto containerd =
+      make("kubepods-burstable-pod5f1d3a8e_0c5b.slice/cri-containerd-" + second + ".scope");
+  const TestProgram in_first({SHARES});
+  const TestProgram in_second({RECURSION, "10"});
+  const TestProgram in_none({THREADS});
+  payload->take(in_first.pid());
+  containerd->take(in_second.pid());
+  pod->take(in_none.pid());
+  for (const std::string engine : {"ebpf", "fallback"}) {
+    const Recorded recorded = record({"--engine", engine});
+    EXPECT_THAT(containers_of(recorded.file, "shares"), ElementsAre(first)) << engine;
+    EXPECT_THAT(containers_of(recorded.file, "recursion"), ElementsAre(second)) << engine;
+    EXPECT_THAT(containers_of(recorded.file, "threads"), ElementsAre("")) << engine;
+    EXPECT_THAT(recorded.file.header["containers"].get<std::vector<std::string>>(),
+                ElementsAre(first, second))
+        << engine;
+    EXPECT_TRUE(recorded.file.adds_up());
+  }
+}
+
+// Nothing of them is left to be asked when their samples are looked at.
+TEST_P(SelectCgroup, tells_the_container_of_processes_that_live_for_a_moment) {
+  const std::string id = "e2e3" + std::string(60, 'c');
+  const auto container = make("docker-" + id + ".scope");
+  const TestProgram shell(
+      {"sh", "-c", "echo ready; while :; do timeout 0.03 sha256sum /dev/zero; done"});
+  container->take(shell.pid());
+  const Recorded recorded = record({"--engine", "ebpf"});
+  EXPECT_THAT(containers_of(recorded.file, "sha256sum"), ElementsAre(id));
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, SelectCgroup, testing::Bool(),

@@ -584,5 +584,66 @@ TEST_F(ProcessTableTest, samples_of_unknown_pids_cannot_make_us_read_without_end
   EXPECT_EQ(table().counters().stat_reads, limits_.reads_per_second);
 }
 
+std::string docker(char digit) {
+  return "4:memory:/docker/" + std::string(64, digit) + "\n0::/\n";
+}
+
+TEST_F(ProcessTableTest, a_container_is_read_once_and_kept_when_the_process_is_gone) {
+  put_shell();
+  proc_.put_file(100, "cgroup", docker('a'));
+  EXPECT_EQ(*table().find_container(kShell, now_ns_), std::string(64, 'a'));
+  proc_.put_file(100, "cgroup", docker('b'));
+  exit(100);
+  proc_.remove(100);
+  EXPECT_EQ(*table().find_container(kShell, now_ns_), std::string(64, 'a'));
+  EXPECT_EQ(table().counters().cgroup_reads, 1U);
+}
+
+TEST_F(ProcessTableTest, a_container_is_read_again_for_another_program) {
+  put_shell();
+  proc_.put_file(100, "cgroup", "0::/\n");
+  EXPECT_EQ(*table().find_container(kShell, now_ns_), "");
+  at(101 * kSecond);
+  exec(100, "app");
+  proc_.put_file(100, "cgroup", docker('a'));
+  const process_id app{100, 4, kShell.start_boottime_ns};
+  at(102 * kSecond);
+  EXPECT_EQ(*table().find_container(kShell, 100 * kSecond), "");
+  EXPECT_EQ(*table().find_container(app, 102 * kSecond), std::string(64, 'a'));
+}
+
+TEST_F(ProcessTableTest, a_child_that_is_gone_was_where_its_parent_is) {
+  put_shell();
+  proc_.put_file(100, "cgroup", docker('a'));
+  fork(100, 200);
+  at(101 * kSecond);
+  exec(200, "ls");
+  at(102 * kSecond);
+  exit(200);
+  const process_id ls = id(200, 100 * kSecond, 4);
+  EXPECT_EQ(*table().find_container(ls, 102 * kSecond), std::string(64, 'a'));
+}
+
+TEST_F(ProcessTableTest, a_pid_that_is_used_again_says_nothing) {
+  put_shell();
+  proc_.put_file(100, "cgroup", docker('a'));
+  fork(100, 200);
+  proc_.put({.pid = 200, .comm = "sh", .start_ticks = 1, .maps = ""});
+  proc_.put_file(200, "cgroup", docker('b'));
+  const process_id child = id(200, 100 * kSecond, 3);
+  EXPECT_EQ(*table().find_container(child, 100 * kSecond), std::string(64, 'a'));
+}
+
+TEST_F(ProcessTableTest, containers_are_told_once) {
+  put_shell();
+  proc_.put_file(100, "cgroup", docker('a'));
+  table().read_containers();
+  const auto told = table().take_new_containers();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(*told.front(), std::string(64, 'a'));
+  (void)table().find_container(kShell, now_ns_);
+  EXPECT_TRUE(table().take_new_containers().empty());
+}
+
 }  // namespace
 }  // namespace waggle

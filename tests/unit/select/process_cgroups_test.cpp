@@ -19,31 +19,6 @@ CgroupHierarchy hierarchy(sel_hierarchy number, std::string name, std::string ro
   return {.number = number, .name = std::move(name), .directory = "/c", .root = std::move(root)};
 }
 
-TEST(ParseProcessCgroups, reads_every_hierarchy) {
-  const auto cgroups = parse_process_cgroups(kText);
-  ASSERT_EQ(cgroups.size(), 4U);
-  EXPECT_EQ(cgroups[1].controllers, "memory");
-  EXPECT_EQ(cgroups[1].path, "/docker/a:b");
-  EXPECT_EQ(cgroups[2].controllers, "cpu,cpuacct");
-  EXPECT_EQ(cgroups[3].controllers, "");
-  EXPECT_EQ(cgroups[3].path, "/app");
-}
-
-TEST(ParseProcessCgroups, passes_over_lines_of_another_form) {
-  for (const auto* const text : {"", "\n", "x", "1:cpu", "1:cpu:web", ":cpu:/", "a:cpu:/",
-                                 "-1:cpu:/", "99999999999:cpu:/"}) {
-    EXPECT_TRUE(parse_process_cgroups(text).empty()) << text;
-  }
-}
-
-TEST(ParseProcessCgroups, stops_at_its_limit) {
-  std::string text;
-  for (std::size_t i = 0; i < 2 * kMaxProcessCgroups; ++i) {
-    text += "1:cpu:/\n";
-  }
-  EXPECT_EQ(parse_process_cgroups(text).size(), kMaxProcessCgroups);
-}
-
 TEST(DirectoryOf, is_below_the_mount) {
   const auto cgroups = parse_process_cgroups(kText);
   EXPECT_EQ(directory_of(cgroups, hierarchy(SEL_V2, "v2")), "/c/app");

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc/cpuinfo, /proc/meminfo (proc(5)), os-release(5).
+#include "userspace/metadata/system_metadata.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+#include <gnu/libc-version.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <nlohmann/json.hpp>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace waggle {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kMaxBytes = std::size_t{4} << 20;  // cpuinfo of 4,096 CPUs
+constexpr std::string_view kUnknown = "unknown";
+constexpr auto kEmrFacts = "mnt/var/lib/info/extraInstanceData.json";  // below the host's root
+
+std::string dump(const ordered_json& value) {
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\n\"'";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string_view::npos
+             ? ""
+             : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// The first of "key : value" lines.
+std::string_view value_in(std::string_view text, std::string_view key, char separator) {
+  for (const std::string_view line : split(text, '\n')) {
+    const std::size_t at = line.find(separator);
+    if (at != std::string_view::npos && trimmed(line.substr(0, at)) == key) {
+      return trimmed(line.substr(at + 1));
+    }
+  }
+  return {};
+}
+
+// Whether a namespace of ours is not that of the host's init.
+bool is_elsewhere(const std::string& proc, const std::string& name) {
+  struct stat ours{};
+  struct stat theirs{};
+  return ::stat((proc + "/self/ns/" + name).c_str(), &ours) == 0 &&
+         ::stat((proc + "/1/ns/" + name).c_str(), &theirs) == 0 && ours.st_ino != theirs.st_ino;
+}
+
+std::string own_hostname() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "<unknown>";
+}
+
+// The host's, also from a container with a name of its own; a thread of ours may go there.
+std::string hostname(const std::string& proc) {
+  if (!is_elsewhere(proc, "uts")) {
+    return own_hostname();
+  }
+  std::string name = "<unknown>";
+  std::jthread([&] {
+    const UniqueFd uts(::open((proc + "/1/ns/uts").c_str(), O_RDONLY | O_CLOEXEC));
+    if (uts.is_open() && ::setns(uts.get(), CLONE_NEWUTS) == 0) {
+      name = own_hostname();
+    }
+  }).join();
+  return name;
+}
+
+std::string read_or_nothing(const std::string& path) {
+  return read_file(path, kMaxBytes).value_or("");
+}
+
+// The address that the host's default route has; connecting a datagram socket sends nothing.
+std::string private_address() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  constexpr std::uint16_t kDns = 53;
+  address.sin_port = htons(kDns);
+  (void)::inet_pton(AF_INET, "8.8.8.8", &address.sin_addr);
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  std::array<char, INET_ADDRSTRLEN> text{};
+  const bool is_known =
+      socket.is_open() && ::connect(socket.get(), generic, size) == 0 &&
+      ::getsockname(socket.get(), generic, &size) == 0 &&
+      ::inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size()) != nullptr;
+  return is_known ? text.data() : std::string(kUnknown);
+}
+
+// Of the first interface that is no loopback.
+std::string mac_address() {
+  std::map<int, std::string> found;
+  std::error_code error;
+  std::filesystem::directory_iterator entries("/sys/class/net", error);
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const auto& entry = *entries;
+    const auto index = parse_number<int>(trimmed(read_or_nothing(entry.path() / "ifindex")));
+    std::string address(trimmed(read_or_nothing(entry.path() / "address")));
+    const bool is_loopback = entry.path().filename() == "lo";
+    if (index && !is_loopback && !address.empty()) {
+      std::ranges::transform(address, address.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+      });
+      found.emplace(*index, std::move(address));
+    }
+  }
+  return found.empty() ? std::string(kUnknown) : found.begin()->second;
+}
+
+// The root of the host's init; ours where we may not look there.
+std::string host_root(const std::string& proc) {
+  const std::string root = proc + "/1/root";
+  return ::access((root + "/").c_str(), R_OK | X_OK) == 0 ? root : "";
+}
+
+struct Libc {
+  std::string type{kUnknown};
+  std::string version{kUnknown};
+};
+
+// Of the host's root; the version where that is ours as well.
+Libc libc_of(const std::string& root) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(root + "/lib", error);
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    if (entries->path().filename().string().starts_with("ld-musl-")) {
+      return {.type = "musl", .version = std::string(kUnknown)};
+    }
+  }
+  struct stat ours{};
+  struct stat theirs{};
+  const bool is_ours = ::stat("/", &ours) == 0 && ::stat((root + "/").c_str(), &theirs) == 0 &&
+                       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+  return {.type = "glibc", .version = is_ours ? ::gnu_get_libc_version() : std::string(kUnknown)};
+}
+
+std::string run_mode() {
+  if (std::getenv("WAGGLE_IN_K8S") != nullptr || std::getenv("GPROFILER_IN_K8S") != nullptr) {
+    return "k8s";
+  }
+  const bool is_in_container = std::getenv("WAGGLE_IN_CONTAINER") != nullptr ||
+                               std::getenv("GPROFILER_IN_CONTAINER") != nullptr;
+  return is_in_container ? "container" : "standalone_executable";
+}
+
+std::string deployment_type(std::string_view mode) {
+  return mode == "k8s" ? "k8s" : mode == "container" ? "containers" : "instances";
+}
+
+std::int64_t boottime_ms() {
+  timespec time{};
+  (void)::clock_gettime(CLOCK_BOOTTIME, &time);  // cannot fail on Linux
+  constexpr std::int64_t kMsPerSecond = 1000;
+  constexpr std::int64_t kNsPerMs = 1'000'000;
+  return time.tv_sec * kMsPerSecond + time.tv_nsec / kNsPerMs;
+}
+
+std::string known(std::string_view text) {
+  return std::string(text.empty() ? kUnknown : text);
+}
+
+void add_kernel(ordered_json& object) {
+  utsname name{};
+  (void)::uname(&name);  // cannot fail with memory of ours
+  object["kernel_release"] = name.release;
+  object["kernel_version"] = name.version;
+  object["system_name"] = name.sysname;
+  object["hardware_type"] = name.machine;
+  object["system"] = name.sysname;
+}
+
+void add_hardware(ordered_json& object, const std::string& proc) {
+  const std::string cpuinfo = read_or_nothing(proc + "/cpuinfo");
+  object["processors"] = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+  object["cpu_model_name"] = known(value_in(cpuinfo, "model name", ':'));
+  const std::string_view flags = value_in(cpuinfo, "flags", ':');
+  object["cpu_flags"] = known(flags.empty() ? value_in(cpuinfo, "Features", ':') : flags);
+  const std::string meminfo = read_or_nothing(proc + "/meminfo");
+  const std::string_view total = value_in(meminfo, "MemTotal", ':');
+  constexpr std::uint64_t kKbPerMb = 1024;
+  object["memory_capacity_mb"] =
+      parse_number<std::uint64_t>(total.substr(0, total.find(' '))).value_or(0) / kKbPerMb;
+}
+
+void add_system(ordered_json& object, const std::string& proc) {
+  const std::string root = host_root(proc);
+  const std::string release = read_or_nothing(root + "/etc/os-release");
+  object["os_name"] = known(value_in(release, "NAME", '='));
+  object["os_release"] = known(value_in(release, "VERSION_ID", '='));
+  object["os_codename"] = known(value_in(release, "VERSION_CODENAME", '='));
+  const Libc libc = libc_of(root);
+  object["libc_type"] = libc.type;
+  object["libc_version"] = libc.version;
+  object["hostname"] = hostname(proc);
+  object["mac_address"] = mac_address();
+  object["private_ip"] = private_address();
+}
+
+// What Hadoop distributions leave on their hosts.
+ordered_json big_data(const std::string& root) {
+  ordered_json found = ordered_json::object();
+  std::error_code unknown;
+  const std::string emr_path = root + "/" + kEmrFacts;
+  const auto emr = nlohmann::json::parse(read_or_nothing(emr_path), nullptr, false);
+  const auto release = emr.is_object() ? emr.find("releaseLabel") : emr.end();
+  const std::string databricks(trimmed(read_or_nothing(root + "/databricks/DBR_VERSION")));
+  const std::string environment = read_or_nothing(root + "/etc/environment");
+  const std::string_view dataproc = value_in(environment, "DATAPROC_IMAGE_VERSION", '=');
+  if (emr.is_object() && release != emr.end() && release->is_string()) {
+    found = {{"provider", "emr"}, {"provider_version", release->get<std::string>()}};
+  } else if (std::filesystem::exists(root + "/databricks", unknown)) {
+    found = {{"provider", "databricks"}, {"provider_version", known(databricks)}};
+  } else if (!dataproc.empty()) {
+    found = {{"provider", "dataproc"}, {"provider_version", std::string(dataproc)}};
+  }
+  return found;
+}
+
+Metadata pairs_of(const ordered_json& object) {
+  Metadata pairs;
+  for (const auto& [key, value] : object.items()) {
+    pairs.emplace_back(key, dump(value));
+  }
+  return pairs;
+}
+
+}  // namespace
+
+std::string json_text(std::string_view text) {
+  return dump(std::string(text));
+}
+
+std::string iso_time(std::chrono::system_clock::time_point time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto rest = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), rest.count());
+}
+
+Metadata collect_system_metadata(const OwnMetadata& own, const std::string& proc) {
+  const std::string mode = run_mode();
+  ordered_json object;
+  object["cloud_provider"] = kUnknown;
+  object["agent_version"] = own.version;
+  object["spawn_time"] = iso_time(own.spawn_time);
+  object["python_version"] = "";  // waggle has none; readers want the key
+  object["run_mode"] = mode;
+  object["deployment_type"] = deployment_type(mode);
+  add_kernel(object);
+  add_hardware(object, proc);
+  add_system(object, proc);
+  object["pid"] = ::getpid();
+  object["spawn_uptime_ms"] = boottime_ms();
+  auto arguments = ordered_json::object();
+  for (const auto& [name, value] : own.run_arguments) {
+    arguments[name] = value;
+  }
+  object["run_arguments"] = arguments;
+  object["big_data"] = big_data(host_root(proc));
+  object["current_time"] = iso_time(std::chrono::system_clock::now());
+  object["profiling_mode"] = own.profiling_mode;
+  return pairs_of(object);
+}
+
+Metadata least_metadata(const OwnMetadata& own) {
+  return {{"hostname", json_text(hostname("/proc"))},
+          {"profiling_mode", json_text(own.profiling_mode)}};
+}
+
+}  // namespace waggle

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The names of containers, asked of their runtimes on a thread of its own: a socket may hang.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace waggle {
+
+// Any thread.  An answer is kept while the class lives: also when the container is gone.
+class ContainerNames {
+ public:
+  // The thread starts with the first id.
+  explicit ContainerNames(std::vector<std::string> sockets) : sockets_(std::move(sockets)) {}
+  ContainerNames(const ContainerNames&) = delete;
+  ContainerNames& operator=(const ContainerNames&) = delete;
+  ~ContainerNames() = default;
+
+  // Does not wait.  What is known already is not asked again.
+  void want(const std::string& id);
+  // Until all that is wanted is answered, or the time is over.
+  void wait(std::chrono::milliseconds longest);
+  // "" while it is not known.
+  [[nodiscard]] std::string find(std::string_view id) const;
+
+  // What keeps names from being known, once.
+  std::optional<std::string> take_problem();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class Outcome { answered, failed };
+
+  void run(const std::stop_token& stop);
+  Outcome ask(const std::string& id, std::string& name, const std::stop_token& stop);
+  void remember(const std::string& id, std::string name);
+
+  const std::vector<std::string> sockets_;
+  std::unordered_map<std::string, Clock::time_point> broken_until_;  // the thread's alone
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  // The rest is guarded by mutex_.
+  std::deque<std::string> wanted_;
+  std::deque<std::string> order_;                       // of names_, the oldest first
+  std::unordered_map<std::string, std::string> names_;  // "": asked, or none
+  std::string problem_;
+  bool has_told_problem_ = false;
+  bool is_asking_ = false;
+  std::jthread thread_;  // last: it uses all of the above
+};
+
+}  // namespace waggle
