@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -22,6 +23,7 @@
 
 #include "tests/e2e/fallback/stand_in.h"
 #include "tests/interpreters.h"
+#include "tests/temp_dir.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
 #include "userspace/attach/process_stream.h"
@@ -194,6 +196,37 @@ TEST_F(PySpyBesidePerf, follows_a_command_and_tells_lines_and_threads) {
   const std::string part = fmt::format(".spend_first ({}:9)_[p]", PYTHON_SHARES);
   EXPECT_GT(file.count_of(kComm, ";thread: python3;"), 0U) << file.text_of(kComm);
   EXPECT_GT(file.count_of(kComm, part), 0U) << file.text_of(kComm);
+}
+
+// A program with a package that one distribution owns, and the standard library above it.
+TEST_F(PySpyBesidePerf, tells_the_package_of_each_file_unless_it_is_asked_not_to) {
+  const TempDir dir;
+  const std::string packages = dir.path() + "/lib/site-packages";
+  const std::string info = packages + "/Busy_Work-4.5.6rc1.dist-info";
+  std::filesystem::create_directories(packages + "/busy");
+  std::filesystem::create_directories(info);
+  std::ofstream(packages + "/busy/__init__.py").flush();
+  std::ofstream(packages + "/busy/work.py")
+      << "import sys\ndef at_work():\n    sys.stdout.write('ready\\n')\n    sys.stdout.flush()\n"
+         "    x = 0\n    while True:\n        x = (x + 1) % 1000\n";
+  std::ofstream(info + "/METADATA")
+      << "Metadata-Version: 2.1\nName: Busy_Work\nVersion: 4.5.6rc1\n";
+  std::ofstream(info + "/RECORD") << "busy/__init__.py,,\nbusy/work.py,,\n";
+  std::ofstream(dir.path() + "/main.py")
+      << "import sys\nsys.path.insert(0, '" << packages
+      << "')\nimport threading, busy.work\nthreading.Thread(target=busy.work.at_work).start()\n";
+  const TestProgram python(ahead({kPython, "-B", dir.path() + "/main.py"}));
+  const Words arguments = {"--engine", "fallback", "--py-spy-path", py_spy_program(), "-d",
+                           "3",        "-p",       pid_of(python)};
+  const CollapsedFile file = record(arguments, {});
+  EXPECT_GT(file.count_of(kComm, "/busy/work.py:2 [Busy_Work==4.5.6rc1])_[p]"), 0U)
+      << file.text_of(kComm);
+  EXPECT_GT(file.count_of(kComm, "/threading.py:"), 0U);
+  EXPECT_EQ(file.count_of(kComm, " [standard-library==3."), file.count_of(kComm, "/threading.py:"))
+      << file.text_of(kComm);
+  const CollapsedFile without = record(arguments, {"--no-python-versions"});
+  EXPECT_GT(without.count_of(kComm, "/busy/work.py:2)_[p]"), 0U) << without.text_of(kComm);
+  EXPECT_EQ(without.count_of(kComm, "=="), 0U);
 }
 
 TEST_F(PySpyBesidePerf, keeps_what_it_has_of_a_process_that_ends) {

@@ -23,40 +23,40 @@ using Json = nlohmann::json;
 constexpr double kMaxMs = 1e12;  // thirty years
 
 // Reads the file as it comes, so that of its events nothing is kept but the times of stacks.
-class Reader {
+class Reader final : public nlohmann::json_sax<Json> {
  public:
-  using number_integer_t = Json::number_integer_t;
-  using number_unsigned_t = Json::number_unsigned_t;
-  using number_float_t = Json::number_float_t;
-  using string_t = Json::string_t;
-  using binary_t = Json::binary_t;
-
   // What nlohmann::json::sax_parse() calls; false ends it.
-  bool null() { return true; }
-  bool boolean(bool) { return true; }
-  bool number_integer(number_integer_t value) { return take_number(static_cast<double>(value)); }
-  bool number_unsigned(number_unsigned_t value) { return take_number(static_cast<double>(value)); }
-  bool number_float(number_float_t value, const string_t&) { return take_number(value); }
-  bool string(string_t& value) { return take_text(value); }
-  bool binary(binary_t&) { return true; }
-  bool key(string_t& value) {
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(Json::number_integer_t value) override {
+    return take_number(static_cast<double>(value));
+  }
+  bool number_unsigned(Json::number_unsigned_t value) override {
+    return take_number(static_cast<double>(value));
+  }
+  bool number_float(Json::number_float_t value, const Json::string_t&) override {
+    return take_number(value);
+  }
+  bool string(Json::string_t& value) override { return take_text(value); }
+  bool binary(Json::binary_t&) override { return true; }
+  bool key(Json::string_t& value) override {
     if (path_.size() <= kMaxPath) {
       path_.back() = value;
     }
     return true;
   }
-  bool start_object(std::size_t) { return enter("{"); }
-  bool start_array(std::size_t) { return enter("["); }
-  bool end_object() {
+  bool start_object(std::size_t) override { return enter("{"); }
+  bool start_array(std::size_t) override { return enter("["); }
+  bool end_object() override {
     const bool is_good = !is_event() || take_event();
     leave();
     return is_good && (!is_profile_ended() || end_profile());
   }
-  bool end_array() {
+  bool end_array() override {
     leave();
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) {
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
     return refuse("no JSON");
   }
 

@@ -50,7 +50,7 @@ bool PhpspyOutputParser::take_comment(std::string_view line) {
   if (!pid || *pid <= 0 || pid_) {
     return false;
   }
-  pid_ = *pid;
+  pid_ = pid;
   return true;
 }
 
