@@ -23,6 +23,7 @@
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_runtimes.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
@@ -128,7 +129,7 @@ Result<> RecordRun::prepare() {
   if (!choice_.is_fallback) {
     auto engine = make_ebpf_engine(options_, frequency_hz_);
     if (engine) {
-      engine_ = *std::move(engine);
+      engine_ = TRY(with_runtimes(*std::move(engine), options_, frequency_hz_));
       return {};
     }
     if (options_.engine == Engine::ebpf) {
@@ -139,7 +140,8 @@ Result<> RecordRun::prepare() {
   if (options_.engine != Engine::fallback) {
     LOG_WARNING("{}; continuing with perf instead", choice_.reason);
   }
-  engine_ = TRY(make_fallback_engine(options_, frequency_hz_));
+  std::unique_ptr<RecordEngine> perf = TRY(make_fallback_engine(options_, frequency_hz_));
+  engine_ = TRY(with_runtimes(std::move(perf), options_, frequency_hz_));
   return {};
 }
 

@@ -2,8 +2,6 @@
 // The engine of hosts with BTF and BPF.
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -11,7 +9,6 @@
 #include "base/log.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/record_engine.h"
-#include "userspace/cli/record_py_spy.h"
 #include "userspace/recorder.h"
 
 namespace waggle {
@@ -68,23 +65,18 @@ std::string read_thread_name(pid_t pid, pid_t tid) {
 
 class EbpfEngine final : public RecordEngine {
  public:
-  EbpfEngine(std::unique_ptr<Recorder> recorder, std::unique_ptr<PySpySession> py_spy,
-             const RecordOptions& options)
-      : recorder_(std::move(recorder)),
-        py_spy_(std::move(py_spy)),
-        has_pids_(!options.pids.empty()),
-        max_python_processes_(options.max_python_processes),
-        is_left_to_py_spy_(py_spy_ != nullptr && options.python_mode == PythonMode::automatic) {}
+  EbpfEngine(std::unique_ptr<Recorder> recorder, const RecordOptions& options)
+      : recorder_(std::move(recorder)), has_pids_(!options.pids.empty()) {}
 
-  Result<> select_pid(pid_t pid) override;
+  Result<> select_pid(pid_t pid) override { return recorder_->select_pid(pid); }
   Result<> select(const Selection& selection) override { return recorder_->select(selection); }
-  Result<> start() override;
-  [[nodiscard]] std::vector<int> fds() const override;
-  Result<> on_readable() override;
+  Result<> start() override { return recorder_->start(); }
+  [[nodiscard]] std::vector<int> fds() const override { return recorder_->fds(); }
+  Result<> on_readable() override { return recorder_->on_readable(); }
   [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
     return recorder_->tick_interval();
   }
-  Result<> tick() override;
+  Result<> tick() override { return recorder_->tick(); }
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override {
     const Result<cpu_stats> stats = recorder_->stats();
@@ -94,92 +86,28 @@ class EbpfEngine final : public RecordEngine {
     return has_pids_ && recorder_->selected_count() == 0;
   }
   std::vector<std::string> take_problems() override;
-  Result<> stop() override;
+  RuntimeHooks runtime_hooks() override {
+    return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
+            .add_own = [](pid_t) {},  // it is sampled like any other process
+            .thread_name = read_thread_name};
+  }
+  [[nodiscard]] bool walks_python() const override { return true; }
+  std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
+  Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override;
 
  private:
-  void leave_to_py_spy();
-
   std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: no child is started
   bool has_pids_;
-  std::uint32_t max_python_processes_;
-  bool is_left_to_py_spy_;  // what is above
-  bool has_told_of_above_ = false;
-  std::vector<std::string> problems_;
 };
 
-Result<> EbpfEngine::select_pid(pid_t pid) {
-  if (py_spy_) {
-    py_spy_->select_pid(pid);
-  }
-  return recorder_->select_pid(pid);
-}
-
-Result<> EbpfEngine::start() {
-  TRY(recorder_->start());
-  if (py_spy_) {
-    py_spy_->start();
-  }
-  return {};
-}
-
-std::vector<int> EbpfEngine::fds() const {
-  std::vector<int> fds = recorder_->fds();
-  if (py_spy_) {
-    fds.push_back(py_spy_->fd());
-  }
-  return fds;
-}
-
-Result<> EbpfEngine::on_readable() {
-  TRY(recorder_->on_readable());
-  return py_spy_ ? py_spy_->on_readable() : Result<>();
-}
-
-// The Pythons that are too many for the kernel side.
-void EbpfEngine::leave_to_py_spy() {
-  const std::vector<std::uint32_t> above = recorder_->take_python_above();
-  if (!above.empty() && !std::exchange(has_told_of_above_, true)) {
-    problems_.push_back(
-        fmt::format("process {}: {} processes of Python are walked already "
-                    "(--python-skip-pyperf-profiler-above), {}",
-                    above.front(), max_python_processes_,
-                    is_left_to_py_spy_ ? "leaving it and the others to py-spy"
-                                       : "continuing with native frames there"));
-  }
-  for (const std::uint32_t pid : above) {
-    if (is_left_to_py_spy_) {
-      py_spy_->add(static_cast<pid_t>(pid));
-    }
-  }
-}
-
-Result<> EbpfEngine::tick() {
-  leave_to_py_spy();
-  if (py_spy_) {
-    py_spy_->tick();
-  }
-  return recorder_->tick();
-}
-
-Result<> EbpfEngine::stop() {
-  if (py_spy_) {
-    py_spy_->interrupt();
-  }
-  return recorder_->stop();
-}
-
 std::vector<std::string> EbpfEngine::take_problems() {
-  std::vector<std::string> problems = std::exchange(problems_, {});
+  std::vector<std::string> problems;
   for (const auto& [file, reason] : recorder_->take_table_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
   }
   for (const auto& [subject, reason] : recorder_->take_python_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with native frames there", subject, reason));
-  }
-  if (py_spy_) {
-    std::ranges::move(py_spy_->take_problems(), std::back_inserter(problems));
   }
   return problems;
 }
@@ -197,13 +125,9 @@ Result<EngineResult> EbpfEngine::finish() {
   facts.truncated = recording.truncated;
   facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
   std::vector<std::string> warnings = warnings_of(recording);
-  EngineResult result{.profile = std::move(recording.profile),
+  return EngineResult{.profile = std::move(recording.profile),
                       .facts = std::move(facts),
                       .warnings = std::move(warnings)};
-  if (py_spy_) {
-    TRY(merge_py_spy(*py_spy_, result));
-  }
-  return result;
 }
 
 }  // namespace
@@ -234,18 +158,7 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
     }
   }
-  Recorder& hooked = *recorder;
-  const bool leaves_some =
-      options.python_mode == PythonMode::automatic && options.max_python_processes != 0;
-  const PySpyTargets targets = options.python_mode == PythonMode::py_spy ? PySpyTargets::all
-                               : leaves_some                             ? PySpyTargets::some
-                                                                         : PySpyTargets::none;
-  std::unique_ptr<PySpySession> py_spy = TRY(
-      make_py_spy_session(options, frequency_hz, targets,
-                          {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-                           .add_own = [](pid_t) {},  // it is sampled like any other process
-                           .thread_name = read_thread_name}));
-  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy), options);
+  return std::make_unique<EbpfEngine>(std::move(recorder), options);
 }
 
 }  // namespace waggle
