@@ -62,6 +62,9 @@ class RecordEngine {
   // Processes of Python that were too many for it, since the last call.
   virtual std::vector<std::uint32_t> take_python_above() { return {}; }
 
+  // Whether it samples at all: else the stacks of runtimes are what there is.
+  [[nodiscard]] virtual bool has_samples() const { return true; }
+
   // Ends sampling.
   virtual Result<> stop() = 0;
   // Waits for names and data, after stop().
@@ -73,5 +76,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
                                                        int frequency_hz);
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
+
+// Samples nothing.
+std::unique_ptr<RecordEngine> make_no_perf_engine();
 
 }  // namespace waggle

@@ -82,6 +82,9 @@ Result<> check_filters(const RecordOptions& options) {
                             "waggle doctor; --cgroup and -p work with perf too)",
                             options.comms.empty() ? "--cgroup-exclude" : "--comm"));
   }
+  if (!filter.empty() && options.is_perf_disabled) {
+    return fail(Errc::unsupported, fmt::format("{} needs perf or the ebpf engine", filter));
+  }
   if (!filter.empty() && options.with_children) {
     return fail(
         Errc::unsupported,
@@ -98,6 +101,10 @@ Result<> check_filters(const RecordOptions& options) {
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz) {
   TRY(check_filters(options));
+  if (options.is_perf_disabled) {
+    LOG_INFO("--perf-mode disabled: the stacks of runtimes alone");
+    return make_no_perf_engine();
+  }
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {
     // Without it nothing here can sample: a feature that is missing, not a target.

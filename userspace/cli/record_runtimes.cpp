@@ -233,7 +233,12 @@ Result<EngineResult> EngineWithRuntimes::finish() {
       has_looked = true;
     }
   }
-  if (has_looked) {
+  if (!engine_->has_samples()) {
+    MergedProfile merged = concatenate_runtime_stacks(stacks);
+    result.profile = std::move(merged.profile);
+    result.facts.added += merged.added;
+    result.facts.samples += result.profile.total() - merged.added;
+  } else if (has_looked) {
     MergedProfile merged = merge_runtime_stacks(result.profile, stacks);
     result.profile = std::move(merged.profile);
     result.facts.added += merged.added;
