@@ -54,7 +54,8 @@ TEST(PerfScript, of_a_gigabyte_takes_4_mib_at_most) {
   ASSERT_TRUE((*script)->wait_until(std::chrono::steady_clock::now() + std::chrono::minutes(20)));
   EXPECT_TRUE((*script)->finish().is_ok());
   EXPECT_LE(status_kib("VmHWM"), before_kib + kMostKib);
-  EXPECT_NEAR(static_cast<double>(samples), static_cast<double>(kBytes) / (frames.size() + 45.0),
+  EXPECT_NEAR(static_cast<double>(samples),
+              static_cast<double>(kBytes) / static_cast<double>(frames.size() + 45),
               0.01 * static_cast<double>(samples));
 }
 
