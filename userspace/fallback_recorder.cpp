@@ -85,7 +85,6 @@ Result<> FallbackRecorder::start() {
   if (options_.mode != PerfMode::fp) {
     TRY(start_walk(PerfMode::dwarf));
   }
-  start_ = Clock::now();
   return {};
 }
 
@@ -110,6 +109,9 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
       .add_own = [this](pid_t pid) { add_own(pid); },
       .find_targets = [this] { return find_targets(); }};
   walk.session = TRY(PerfSession::start(record, is_host_wide(), directory, loop_, hooks));
+  if (walks_.size() == 1) {
+    start_ = Clock::now();  // the first one's samples decide how many there are
+  }
   return {};
 }
 

@@ -52,8 +52,6 @@ class RecordEngine {
   [[nodiscard]] virtual std::uint64_t sample_count() const = 0;
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
-  // It cannot sample any more; what looks at runtimes beside it may go on.
-  [[nodiscard]] virtual bool has_given_up() const { return false; }
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
@@ -63,6 +61,9 @@ class RecordEngine {
   [[nodiscard]] virtual bool walks_python() const { return false; }
   // Processes of Python that were too many for it, since the last call.
   virtual std::vector<std::uint32_t> take_python_above() { return {}; }
+
+  // Whether it samples at all: else the stacks of runtimes are what there is.
+  [[nodiscard]] virtual bool has_samples() const { return true; }
 
   // Ends sampling.
   virtual Result<> stop() = 0;
@@ -75,5 +76,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
                                                        int frequency_hz);
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
+
+// Samples nothing.
+std::unique_ptr<RecordEngine> make_no_perf_engine();
 
 }  // namespace waggle

@@ -37,8 +37,10 @@ class FallbackEngine final : public RecordEngine {
   Result<> tick() override { return recorder_->tick(); }
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
-  [[nodiscard]] bool is_over() const override { return recorder_->is_over(); }
-  [[nodiscard]] bool has_given_up() const override { return recorder_->is_given_up(); }
+  // Without perf nothing tells how often a stack stands for a sample.
+  [[nodiscard]] bool is_over() const override {
+    return recorder_->is_over() || recorder_->is_given_up();
+  }
   std::vector<std::string> take_problems() override { return recorder_->take_problems(); }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
@@ -80,6 +82,9 @@ Result<> check_filters(const RecordOptions& options) {
                             "waggle doctor; --cgroup and -p work with perf too)",
                             options.comms.empty() ? "--cgroup-exclude" : "--comm"));
   }
+  if (!filter.empty() && options.is_perf_disabled) {
+    return fail(Errc::unsupported, fmt::format("{} needs perf or the ebpf engine", filter));
+  }
   if (!filter.empty() && options.with_children) {
     return fail(
         Errc::unsupported,
@@ -93,6 +98,10 @@ Result<> check_filters(const RecordOptions& options) {
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz) {
   TRY(check_filters(options));
+  if (options.is_perf_disabled) {
+    LOG_INFO("--perf-mode disabled: the stacks of runtimes alone");
+    return make_no_perf_engine();
+  }
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {
     // Without it nothing here can sample: a feature that is missing, not a target.

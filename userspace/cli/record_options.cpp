@@ -83,9 +83,8 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "perf-mode",
      .value = "MODE",
      .group = kSampling,
-     .help = "how the fallback engine walks stacks: fp, dwarf, or smart: two perfs, and of each "
-             "process "
-             "the deeper stacks; default fp"},
+     .help = "how the fallback engine walks stacks: fp, dwarf, smart (two perfs, and of each "
+             "process the deeper stacks), or disabled (runtimes' own stacks alone); default fp"},
     {.name = "perf-dwarf-stack-size",
      .value = "BYTES",
      .group = kSampling,
@@ -318,11 +317,12 @@ Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
     options.perf_path = *text;
   }
   if (const std::string* text = parsed.find("perf-mode")) {
-    if (*text == "disabled" || *text == "none") {
-      return fail(Errc::malformed, fmt::format("--perf-mode: {} is not built yet", *text));
-    }
-    constexpr auto kNames = std::to_array<std::string_view>({"fp", "dwarf", "smart"});
-    options.perf_mode = static_cast<PerfMode>(TRY(parse_choice("perf-mode", *text, kNames)));
+    constexpr auto kNames =
+        std::to_array<std::string_view>({"fp", "dwarf", "smart", "disabled", "none"});
+    constexpr auto kModes = std::to_array({PerfMode::fp, PerfMode::dwarf, PerfMode::smart});
+    const std::size_t choice = TRY(parse_choice("perf-mode", *text, kNames));
+    options.is_perf_disabled = choice >= kModes.size();
+    options.perf_mode = options.is_perf_disabled ? PerfMode::fp : kModes[choice];
   }
   if (const std::string* text = parsed.find("perf-dwarf-stack-size")) {
     constexpr int kUnit = 8;  // the kernel takes whole words, less than 64 KiB of them

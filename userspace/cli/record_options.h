@@ -46,6 +46,7 @@ struct RecordOptions {
   std::vector<OutputTarget> outputs;          // one at least
   std::string perf_path;                      // "": where it is found
   PerfMode perf_mode = PerfMode::fp;
+  bool is_perf_disabled = false;  // the fallback engine: stacks of runtimes alone
   int perf_dwarf_stack_bytes = 8192;
   std::string pin_dir;              // "": nothing is pinned
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk

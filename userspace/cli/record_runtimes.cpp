@@ -45,7 +45,8 @@ PySpyTargets py_spy_targets(const RecordOptions& options, bool engine_walks_pyth
   switch (options.python_mode) {
     case PythonMode::automatic:
       if (!engine_walks_python) {
-        return PySpyTargets::all;
+        // Who is in a cgroup is known in the kernel alone, and nobody else may be touched.
+        return kernel_filter_of(options).empty() ? PySpyTargets::all : PySpyTargets::none;
       }
       return options.max_python_processes != 0 ? PySpyTargets::some : PySpyTargets::none;
     case PythonMode::py_spy:
@@ -142,9 +143,7 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
-  [[nodiscard]] bool is_over() const override {
-    return engine_->is_over() || (engine_->has_given_up() && profilers_.empty());
-  }
+  [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
   std::vector<std::string> take_problems() override;
   Result<> stop() override;
   Result<EngineResult> finish() override;
@@ -250,7 +249,12 @@ Result<EngineResult> EngineWithRuntimes::finish() {
       has_looked = true;
     }
   }
-  if (has_looked) {
+  if (!engine_->has_samples()) {
+    MergedProfile merged = concatenate_runtime_stacks(stacks);
+    result.profile = std::move(merged.profile);
+    result.facts.added += merged.added;
+    result.facts.samples += result.profile.total() - merged.added;
+  } else if (has_looked) {
     MergedProfile merged = merge_runtime_stacks(result.profile, stacks);
     result.profile = std::move(merged.profile);
     result.facts.added += merged.added;

@@ -110,4 +110,25 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
   return merged;
 }
 
+MergedProfile concatenate_runtime_stacks(std::span<const RuntimeStacks> runtimes) {
+  MergedProfile merged;
+  Profile& profile = merged.profile;
+  for (const RuntimeStacks& runtime : runtimes) {
+    Profile::Stack line{
+        .container = profile.intern(""), .comm = profile.intern(runtime.comm), .frames = {}};
+    Copier copier(runtime.stacks, profile);
+    for (const auto& [stack, count] : runtime.stacks.counts()) {
+      Profile::Stack copy = line;
+      copier.append(stack.frames, copy.frames);
+      profile.add(copy, count);
+    }
+    if (runtime.stacks.total() == 0 && !runtime.error.empty()) {
+      line.frames.push_back(profile.intern(runtime.error));
+      profile.add(line, 1);
+      ++merged.added;
+    }
+  }
+  return merged;
+}
+
 }  // namespace waggle

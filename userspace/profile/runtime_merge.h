@@ -31,4 +31,7 @@ struct MergedProfile {
 // then, or alone with a count of 1 where the system has none.
 MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes);
 
+// Without a system's profiler: all of them as they are, counts by each one's own clock.
+MergedProfile concatenate_runtime_stacks(std::span<const RuntimeStacks> runtimes);
+
 }  // namespace waggle

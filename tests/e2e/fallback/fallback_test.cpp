@@ -107,7 +107,7 @@ TEST(Fallback, takes_for_each_process_the_deeper_stacks_in_smart_mode) {
   const CollapsedFile file =
       record(kFallback, {"-d", "3", "-F", "99", "--perf-mode", "smart", "--perf-dwarf-stack-size",
                          "1024", "-p", pid_of(without) + "," + pid_of(with)});
-  ASSERT_GT(file.total(), 60U);
+  ASSERT_GT(file.total(), 20U);  // they share the CPUs with others
   EXPECT_TRUE(file.adds_up());
   EXPECT_GE(file.share_of("recursion", recursion_stack(100)), 0.9) << file.text_of("recursion");
   EXPECT_GE(file.share_of("recursion_no_fp", recursion_stack(10)), 0.9)
@@ -205,6 +205,20 @@ TEST(Fallback, names_processes_that_live_for_10_ms_after_an_exec) {
   const CollapsedFile file = CollapsedFile::parse(result.out.substr(6));
   EXPECT_GT(file.count_of("exe", ";main;burn_after_exec;burn"), 100U) << file.text_of("exe");
   EXPECT_LE(file.count_of("[unknown]"), file.total() / 100);
+}
+
+// Names are the process' own to choose: perf is not asked for them.
+TEST(Fallback, is_not_misled_by_a_process_name_that_looks_like_a_sample) {
+  const std::string name = "a\\n\\n 1/1 1.0: c:";  // 15 bytes
+  const TestProgram program(ahead({"python3", "-c",
+                                   "import ctypes\nctypes.CDLL(None).prctl(15, b'" + name +
+                                       "')\nprint('ready', flush=True)\nwhile True: pass"}));
+  const CollapsedFile file =
+      record(kFallback, {"-d", "2", "-F", "199", "--no-python", "-p", pid_of(program)});
+  EXPECT_GT(file.total(), 0U);
+  EXPECT_EQ(file.count_of("a?? 1/1 1.0: c:"), file.total());
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_EQ(file.header["waggle"]["tools"]["perf"], "ok");
 }
 
 TEST(Fallback, writes_a_page_and_a_profile) {

@@ -459,6 +459,21 @@ TEST(PySpyNotThere, is_an_error_where_its_path_was_given) {
   EXPECT_THAT(result.err, HasSubstr("/nonexistent is no program that we may run"));
 }
 
+TEST(PerfDisabled, leaves_what_the_runtimes_counted_as_it_is) {
+  const TestProgram python(python_shares());
+  const PySpyStandIn py_spy("printf 'main (/a.py:1);f (/a.py:2) 7\\nmain (/a.py:1) 2\\n' >$OUTPUT");
+  const CollapsedFile file = record({"--engine", "fallback", "--perf-mode", "disabled",
+                                     "--perf-path", "/nonexistent", "--py-spy-path", py_spy.path()},
+                                    {"-d", "1", "-p", pid_of(python)});
+  EXPECT_EQ(file.total(), 9U);
+  EXPECT_EQ(file.count_of(kComm), 9U);
+  EXPECT_TRUE(file.adds_up());
+  const auto& header = file.header["waggle"];
+  EXPECT_EQ(header["samples"], 9);
+  EXPECT_EQ(header["tools"]["perf"], "disabled (--perf-mode)");
+  EXPECT_THAT(header["excluded"].dump(), HasSubstr("--perf-mode disabled"));
+}
+
 TEST(PySpyOfTheHost, leaves_out_processes_that_are_young_and_takes_others) {
   const TestProgram old(python_shares());
   std::this_thread::sleep_for(std::chrono::seconds(11));

