@@ -15,6 +15,7 @@
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
+#include "userspace/process/process.h"
 #include "userspace/profile/profile.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/select/selection.h"
@@ -55,12 +56,18 @@ class RecordEngine {
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
+  // Containers that were not seen before, since the last call.
+  virtual std::vector<ContainerRef> take_new_containers() = 0;
+
   // For the profilers of runtimes that run beside it, as long as it lives.
   virtual RuntimeHooks runtime_hooks() { return {}; }
   // Whether it has Python's functions itself.
   [[nodiscard]] virtual bool walks_python() const { return false; }
   // Processes of Python that were too many for it, since the last call.
   virtual std::vector<std::uint32_t> take_python_above() { return {}; }
+
+  // Whether it takes no samples: the profilers of runtimes are alone.
+  [[nodiscard]] virtual bool is_idle() const { return false; }
 
   // Ends sampling.
   virtual Result<> stop() = 0;
@@ -73,5 +80,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
                                                        int frequency_hz);
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
+
+// Takes no samples, for the profilers of runtimes that run beside it.
+std::unique_ptr<RecordEngine> make_idle_engine();
 
 }  // namespace waggle

@@ -37,6 +37,9 @@ class FallbackEngine final : public RecordEngine {
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
   [[nodiscard]] bool is_over() const override { return recorder_->is_over(); }
   std::vector<std::string> take_problems() override;
+  std::vector<ContainerRef> take_new_containers() override {
+    return recorder_->take_new_containers();
+  }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
             .add_own = [this](pid_t pid) { recorder_->add_own(pid); },

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -20,7 +21,9 @@ RuntimeTargets targets_of(const RecordOptions& options) {
   return {.takes_all = true,
           .named = {},
           .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
-          .follows_children = options.with_children || !options.command.empty()};
+          .follows_children = options.with_children || !options.command.empty(),
+          .youngest = std::chrono::seconds(options.min_profiling_duration_s),
+          .limit = options.max_runtime_processes};
 }
 
 // Whether py-spy tells of each Python that is recorded, of some, or of none.
@@ -89,6 +92,9 @@ class EngineWithRuntimes final : public RecordEngine {
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
   [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
   std::vector<std::string> take_problems() override;
+  std::vector<ContainerRef> take_new_containers() override {
+    return engine_->take_new_containers();
+  }
   Result<> stop() override;
   Result<EngineResult> finish() override;
   [[nodiscard]] bool walks_python() const override { return engine_->walks_python(); }
@@ -193,7 +199,8 @@ Result<EngineResult> EngineWithRuntimes::finish() {
     }
   }
   if (has_looked) {
-    MergedProfile merged = merge_runtime_stacks(result.profile, stacks);
+    MergedProfile merged = engine_->is_idle() ? join_runtime_stacks(stacks)
+                                              : merge_runtime_stacks(result.profile, stacks);
     result.profile = std::move(merged.profile);
     result.facts.added += merged.added;
   }

@@ -138,4 +138,25 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
   return merged;
 }
 
+MergedProfile join_runtime_stacks(std::span<const RuntimeStacks> runtimes) {
+  MergedProfile joined;
+  Profile& profile = joined.profile;
+  for (const RuntimeStacks& runtime : runtimes) {
+    const NameId container = profile.intern("");
+    const NameId comm = profile.intern(runtime.comm);
+    Copier copier(runtime.stacks, profile);
+    for (const auto& [stack, count] : runtime.stacks.counts()) {
+      Profile::Stack copy{.container = container, .comm = comm, .frames = {}};
+      copier.append(stack.frames, copy.frames);
+      profile.add(copy, count);
+    }
+    if (runtime.stacks.total() == 0 && !runtime.error.empty()) {
+      profile.add({.container = container, .comm = comm, .frames = {profile.intern(runtime.error)}},
+                  1);
+    }
+  }
+  joined.added = profile.total();
+  return joined;
+}
+
 }  // namespace waggle

@@ -31,4 +31,7 @@ struct MergedProfile {
 // then, or alone with a count of 1 where the system has none.
 MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes);
 
+// Where no system's profiler ran: the runtimes' counts as they are, each added.
+MergedProfile join_runtime_stacks(std::span<const RuntimeStacks> runtimes);
+
 }  // namespace waggle

@@ -99,7 +99,9 @@ PySpySession::Verdict PySpySession::look_at(pid_t pid, const ProcStat& stat) {
     return Verdict::not_yet;
   }
   if (is_wanted(pid, stat) && find_tool()) {
-    if (runs_.size() < kMaxRuns) {
+    if (processes_.is_limit_reached(runs_.size()) && !processes_.is_named(pid)) {
+      notes_.exclude(fmt::format("--max-processes-runtime-profiler {}", processes_.limit()), pid);
+    } else if (runs_.size() < kMaxRuns) {
       start_run(pid);
     } else {
       notes_.exclude(fmt::format("more than {} Pythons at once", kMaxRuns), pid);
@@ -118,7 +120,7 @@ bool PySpySession::is_wanted(pid_t pid, const ProcStat& stat) {
     return false;
   }
   if (processes_.is_too_young(stat)) {
-    notes_.exclude(fmt::format("younger than {} s", kYoungProcess.count()), pid);
+    notes_.exclude(fmt::format("younger than {} s", processes_.youngest().count()), pid);
     return false;
   }
   return true;

@@ -170,5 +170,17 @@ TEST(RuntimeMerge, leaves_the_program_alone_that_the_process_became) {
               UnorderedElementsAre(Pair("py;a", 10), Pair("gzip;main", 5)));
 }
 
+TEST(RuntimeJoin, keeps_the_counts_of_each_runtime) {
+  std::vector<RuntimeStacks> runtimes;
+  runtimes.push_back(runtime_of(1, "app", {{{"main", "f"}, 3}, {{"main", "g"}, 2}}));
+  runtimes.push_back(runtime_of(2, "app", {{{"main", "f"}, 4}}));
+  runtimes.push_back(runtime_of(3, "gone", {}, "[Profiling error: x]"));
+  const MergedProfile joined = join_runtime_stacks(runtimes);
+  EXPECT_THAT(lines_of(joined.profile),
+              UnorderedElementsAre(Pair("app;main;f", 7), Pair("app;main;g", 2),
+                                   Pair("gone;[Profiling error: x]", 1)));
+  EXPECT_EQ(joined.added, 10U);
+}
+
 }  // namespace
 }  // namespace waggle

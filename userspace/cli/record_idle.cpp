@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine of hosts with too many processes for one (--skip-system-profilers-above).
+#include <fmt/core.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+
+#include "base/file.h"
+#include "userspace/cli/record_engine.h"
+
+namespace waggle {
+
+namespace {
+
+std::string read_name(const std::string& path) {
+  const auto name = read_file(path, 64);
+  return name ? name->substr(0, name->find('\n')) : "[unknown]";
+}
+
+class IdleEngine final : public RecordEngine {
+ public:
+  Result<> select_pid(pid_t) override { return {}; }
+  Result<> select(const Selection&) override {
+    return fail(Errc::unsupported,
+                "cgroups and names are known to the kernel side alone, which "
+                "--skip-system-profilers-above leaves out here");
+  }
+  Result<> start() override {
+    start_ = Clock::now();
+    return {};
+  }
+  [[nodiscard]] std::vector<int> fds() const override { return {}; }
+  Result<> on_readable() override { return {}; }
+  [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
+    return std::chrono::milliseconds(100);
+  }
+  Result<> tick() override { return {}; }
+  Result<> housekeep() override { return {}; }
+  [[nodiscard]] std::uint64_t sample_count() const override { return 0; }
+  [[nodiscard]] bool is_over() const override { return false; }
+  std::vector<std::string> take_problems() override { return {}; }
+  std::vector<ContainerRef> take_new_containers() override { return {}; }
+  RuntimeHooks runtime_hooks() override {
+    return {.tell_apart = [](pid_t pid) { return read_name(fmt::format("/proc/{}/comm", pid)); },
+            .add_own = [](pid_t) {},
+            .thread_name =
+                [](pid_t pid, pid_t tid) {
+                  return read_name(fmt::format("/proc/{}/task/{}/comm", pid, tid));
+                }};
+  }
+  [[nodiscard]] bool is_idle() const override { return true; }
+  Result<> stop() override {
+    end_ = Clock::now();
+    return {};
+  }
+  Result<EngineResult> finish() override {
+    EngineResult result;
+    result.facts.engine = "none";
+    result.facts.duration_s = std::chrono::duration<double>(end_ - start_).count();
+    return result;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_;
+  Clock::time_point end_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordEngine> make_idle_engine() {
+  return std::make_unique<IdleEngine>();
+}
+
+}  // namespace waggle
