@@ -15,11 +15,12 @@ namespace {
 
 std::string stacks_of(std::string_view text, std::size_t piece_bytes, bool tells_threads) {
   using waggle::PySpyOutputParser;
+  using waggle::StackLines;
   std::string all;
   std::uint64_t stacks = 0;
   PySpyOutputParser parser(tells_threads, [&](const waggle::PySpyStack& stack) {
-    CHECK(!stack.frames.empty() && stack.frames.size() <= PySpyOutputParser::kMaxFrames);
-    CHECK(stack.count >= 1 && stack.count <= PySpyOutputParser::kMaxCount);
+    CHECK(!stack.frames.empty() && stack.frames.size() <= StackLines::kMaxFrames);
+    CHECK(stack.count >= 1 && stack.count <= StackLines::kMaxCount);
     CHECK(tells_threads || stack.thread.empty());
     ++stacks;
     all.append(stack.thread).append("|");

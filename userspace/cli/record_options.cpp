@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/option_values.h"
+#include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
 
@@ -27,6 +28,8 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 constexpr std::string_view kTargets = "What is profiled";
 constexpr std::string_view kSampling = "How";
 constexpr std::string_view kPython = "Python";
+constexpr std::string_view kJava = "Java";
+constexpr std::string_view kRuntimes = "Other languages";
 constexpr std::string_view kOutput = "What is written";
 constexpr std::string_view kOther = "Other";
 
@@ -165,6 +168,69 @@ constexpr auto kOptions = std::to_array<Option>({
      .help =
          "N processes at most are walked by ebpf, the others are left to py-spy, or native with "
          "--python-mode ebpf; default 0: no limit"},
+    {.name = "no-java", .group = kJava, .help = "native frames only, also in Java processes"},
+    {.name = "java-mode",
+     .value = "MODE",
+     .group = kJava,
+     .help =
+         "who tells its methods: ap (async-profiler, where it is found) or disabled; default ap"},
+    {.name = "async-profiler-path",
+     .value = "FILE",
+     .group = kJava,
+     .help =
+         "libasyncProfiler.so, or a directory that has it; default: beside waggle, then in PATH "
+         "and the usual places"},
+    {.name = "java-async-profiler-mode",
+     .value = "MODE",
+     .group = kJava,
+     .help = "what async-profiler samples by: cpu, itimer, wall or auto; default auto, which is "
+             "cpu"},
+    {.name = "java-async-profiler-args",
+     .value = "STRING",
+     .group = kJava,
+     .help = "more options of async-profiler's agent: cstack=fp,jstackdepth=64"},
+    {.name = "java-jattach-timeout",
+     .value = "SECONDS",
+     .group = kJava,
+     .help = "how long a JVM may take for an answer; default 30"},
+    {.name = "no-ruby", .group = kRuntimes, .help = "native frames only, also in Ruby processes"},
+    {.name = "ruby-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells its methods: rbspy, or disabled; default rbspy"},
+    {.name = "rbspy-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "rbspy, where there is a Ruby; default: beside waggle, then in PATH"},
+    {.name = "php-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells the functions of PHP: phpspy, or disabled; default disabled"},
+    {.name = "no-php", .group = kRuntimes, .help = "as --php-mode disabled"},
+    {.name = "php-proc-filter",
+     .value = "ARGS",
+     .group = kRuntimes,
+     .help = "which processes phpspy looks into, as pgrep takes it; default php-fpm"},
+    {.name = "phpspy-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "phpspy, with --php-mode phpspy; default: beside waggle, then in PATH"},
+    {.name = "dotnet-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help = "who tells the methods of .NET: dotnet-trace, or disabled; default disabled"},
+    {.name = "no-dotnet", .group = kRuntimes, .help = "as --dotnet-mode disabled"},
+    {.name = "dotnet-trace-path",
+     .value = "FILE",
+     .group = kRuntimes,
+     .help = "dotnet-trace, with --dotnet-mode dotnet-trace; default: beside waggle, then in PATH"},
+    {.name = "nodejs-mode",
+     .value = "MODE",
+     .group = kRuntimes,
+     .help =
+         "perf: the perf map of a node --perf-basic-prof names its functions; disabled: nothing "
+         "more is done for node, whose map is read all the same; default disabled"},
+    {.name = "no-nodejs", .group = kRuntimes, .help = "as --nodejs-mode disabled"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -455,6 +521,94 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+// Into `path`, if it is given.
+Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
+  if (const std::string* text = parsed.find(option)) {
+    if (text->empty()) {
+      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
+    }
+    path = *text;
+  }
+  return {};
+}
+
+Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("java-async-profiler-mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
+    constexpr auto kModes =
+        std::to_array({JavaMode::cpu, JavaMode::cpu, JavaMode::itimer, JavaMode::wall});
+    if (*text == "alloc") {
+      return fail(Errc::malformed, "--java-async-profiler-mode: alloc is not built yet");
+    }
+    options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
+  }
+  bool is_disabled = parsed.has("no-java");
+  if (const std::string* text = parsed.find("java-mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled"});
+    is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
+  }
+  options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
+  TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
+  if (const std::string* text = parsed.find("java-async-profiler-args")) {
+    constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
+    if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
+      return fail(Errc::malformed,
+                  fmt::format("--java-async-profiler-args: {} bytes at most", kMaxBytes));
+    }
+    options.async_profiler_args = *text;
+  }
+  if (const std::string* text = parsed.find("java-jattach-timeout")) {
+    options.java_patience_s = TRY(parse_integer("java-jattach-timeout", *text, 1, kMaxInt));
+  }
+  return {};
+}
+
+// --NAME-mode TOOL|disabled|none and --no-NAME.
+Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std::string_view tool,
+                       bool is_default) {
+  const std::string option = fmt::format("{}-mode", name);
+  bool is_on = is_default;
+  if (const std::string* text = parsed.find(option)) {
+    const auto modes = std::to_array<std::string_view>({tool, "disabled", "none"});
+    is_on = TRY(parse_choice(option, *text, modes)) == 0;
+  }
+  return is_on && !parsed.has(fmt::format("no-{}", name));
+}
+
+// Perf maps are read for every program that writes one, so that there is nothing to switch on.
+Result<> check_nodejs(const ParsedArguments& parsed, const RecordOptions& options) {
+  const std::string* text = parsed.find("nodejs-mode");
+  if (text == nullptr) {
+    return {};
+  }
+  if (*text == "attach-maps") {
+    return fail(Errc::malformed, "--nodejs-mode: attach-maps is not built yet");
+  }
+  constexpr auto kModes = std::to_array<std::string_view>({"perf", "disabled", "none"});
+  const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
+  if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
+    return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
+  }
+  return {};
+}
+
+Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
+  TRY(check_nodejs(parsed, options));
+  options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
+  TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
+  options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));
+  TRY(read_path(parsed, "phpspy-path", options.phpspy_path));
+  if (const std::string* text = parsed.find("php-proc-filter")) {
+    const Result<> is_filter = check_php_filter(*text);
+    if (!is_filter) {
+      return fail(Errc::malformed, fmt::format("--php-proc-filter: {}", is_filter.error().what));
+    }
+    options.php_filter = *text;
+  }
+  options.has_dotnet = TRY(read_mode(parsed, "dotnet", "dotnet-trace", false));
+  return read_path(parsed, "dotnet-trace-path", options.dotnet_trace_path);
+}
+
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   std::optional<OutputFormat> format;
   if (const std::string* text = parsed.find("format")) {
@@ -544,7 +698,9 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_perf(parsed, options));
   TRY(read_limits(parsed, options));
   TRY(read_python(parsed, options));
+  TRY(read_runtimes(parsed, options));
   TRY(check_py_spy(options));
+  TRY(read_java(parsed, options));
   TRY(read_output(parsed, options));
   return options;
 }

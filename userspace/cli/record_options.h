@@ -16,6 +16,7 @@
 #include "userspace/cli/output_path.h"
 #include "userspace/select/cgroup_ranking.h"
 #include "userspace/tools/perf/mode.h"
+#include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
 
@@ -28,6 +29,9 @@ enum class PythonMode {
   py_spy,
   disabled,
 };
+
+// Of async-profiler; automatic: cpu, which needs no perf events where there are none.
+enum class JavaMode { cpu, itimer, wall, disabled };
 
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
@@ -52,12 +56,23 @@ struct RecordOptions {
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   PythonMode python_mode = PythonMode::automatic;
-  std::string py_spy_path;                  // "": where it is found
-  std::vector<pid_t> py_spy_pids;           // Pythons that are left to py-spy
-  std::uint32_t max_python_processes = 0;   // above, Python's frames stay native; 0: no limit
-  bool has_python_lines = false;            // the current line, not the function's first
-  bool has_python_eval_frames = false;      // also the evaluation loop's own frames
-  bool has_python_versions = true;          // of packages, in brackets
+  std::string py_spy_path;                 // "": where it is found
+  std::vector<pid_t> py_spy_pids;          // Pythons that are left to py-spy
+  std::uint32_t max_python_processes = 0;  // above, Python's frames stay native; 0: no limit
+  bool has_python_lines = false;           // the current line, not the function's first
+  bool has_python_eval_frames = false;     // also the evaluation loop's own frames
+  bool has_python_versions = true;         // of packages, in brackets
+  JavaMode java_mode = JavaMode::cpu;
+  std::string async_profiler_path;          // a library or its directory; "": where it is found
+  std::string async_profiler_args;          // more options of its agent
+  int java_patience_s = 30;                 // with each answer of a JVM
+  bool has_ruby = true;                     // rbspy tells its methods
+  std::string rbspy_path;                   // "": where it is found
+  bool has_php = false;                     // phpspy tells its functions
+  std::string phpspy_path;                  // "": where it is found
+  std::string php_filter{kPhpFilter};       // of pgrep
+  bool has_dotnet = false;                  // dotnet-trace tells its methods
+  std::string dotnet_trace_path;            // "": where it is found
   bool with_children = false;               // of `pids`: also those forked later
   bool is_dry_run = false;                  // who would be recorded, and nothing else
   int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime

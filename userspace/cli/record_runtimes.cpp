@@ -10,20 +10,34 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/runtime_profilers/dotnet_trace.h"
+#include "userspace/runtime_profilers/java_session.h"
+#include "userspace/runtime_profilers/phpspy.h"
+#include "userspace/runtime_profilers/process_tool_profiler.h"
 #include "userspace/runtime_profilers/profiler.h"
-#include "userspace/runtime_profilers/py_spy_session.h"
+#include "userspace/runtime_profilers/py_spy.h"
+#include "userspace/runtime_profilers/rbspy.h"
+#include "userspace/select/match.h"
+#include "userspace/select/selection.h"
 
 namespace waggle {
 
 namespace {
 
-RuntimeTargets targets_of(const RecordOptions& options) {
-  return {.takes_all = true,
-          .named = {},
-          .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
-          .follows_children = options.with_children || !options.command.empty(),
-          .youngest = std::chrono::seconds(options.min_profiling_duration_s),
-          .limit = options.max_runtime_processes};
+// `selection`: of a recording with filters that the kernel side applies; set before it starts.
+RuntimeTargets targets_of(const RecordOptions& options, const Selection& selection) {
+  RuntimeTargets targets{.takes_all = true,
+                         .named = {},
+                         .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
+                         .follows_children = options.with_children || !options.command.empty(),
+                         .youngest = std::chrono::seconds(options.min_profiling_duration_s),
+                         .limit = options.max_runtime_processes};
+  if (!kernel_filter_of(options).empty()) {
+    targets.is_recorded = [&selection](pid_t pid) {
+      return match_process(static_cast<std::uint32_t>(pid), selection).has_value();
+    };
+  }
+  return targets;
 }
 
 // Whether py-spy tells of each Python that is recorded, of some, or of none.
@@ -50,37 +64,77 @@ PySpyTargets py_spy_targets(const RecordOptions& options, bool engine_walks_pyth
 }
 
 // nullptr: it has nothing to do.
-Result<std::unique_ptr<PySpySession>> make_py_spy(const RecordOptions& options, int frequency_hz,
-                                                  const RecordEngine& engine, RuntimeHooks hooks) {
+Result<std::unique_ptr<ProcessToolProfiler>> make_py_spy(const RecordOptions& options,
+                                                         int frequency_hz,
+                                                         const RecordEngine& engine,
+                                                         RuntimeTargets targets,
+                                                         RuntimeHooks hooks) {
   const PySpyTargets wanted = py_spy_targets(options, engine.walks_python());
   const bool is_unused = wanted == PySpyTargets::none && options.py_spy_pids.empty();
   if (is_unused || options.python_mode == PythonMode::disabled) {
     return nullptr;
   }
-  RuntimeTargets targets = targets_of(options);
   targets.takes_all = wanted == PySpyTargets::all;
   targets.named = options.py_spy_pids;
-  return PySpySession::prepare({.path = options.py_spy_path,
-                                .py_spy = {.frequency_hz = frequency_hz,
-                                           .has_lines = options.has_python_lines,
-                                           .tells_threads = options.has_thread_frames},
-                                .targets = std::move(targets)},
-                               std::move(hooks));
+  auto py_spy = std::make_unique<PySpy>(PySpyOptions{.frequency_hz = frequency_hz,
+                                                     .has_lines = options.has_python_lines,
+                                                     .tells_threads = options.has_thread_frames},
+                                        options.has_python_versions, hooks.thread_name);
+  return ProcessToolProfiler::prepare(std::move(py_spy), options.py_spy_path, std::move(targets),
+                                      std::move(hooks));
+}
+
+JavaEvent java_event(JavaMode mode) {
+  switch (mode) {
+    case JavaMode::cpu:
+    case JavaMode::disabled:
+      break;
+    case JavaMode::itimer:
+      return JavaEvent::itimer;
+    case JavaMode::wall:
+      return JavaEvent::wall;
+  }
+  return JavaEvent::cpu;
+}
+
+// nullptr: it has nothing to do.
+Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int frequency_hz,
+                                               RuntimeTargets targets, RuntimeHooks hooks) {
+  if (options.java_mode == JavaMode::disabled) {
+    return nullptr;
+  }
+  std::optional<std::chrono::seconds> duration;
+  if (options.duration_s) {
+    duration = std::chrono::seconds(*options.duration_s);
+  }
+  return JavaSession::prepare({.path = options.async_profiler_path,
+                               .async_profiler = {.event = java_event(options.java_mode),
+                                                  .frequency_hz = frequency_hz,
+                                                  .tells_threads = options.has_thread_frames,
+                                                  .more = options.async_profiler_args},
+                               .duration = duration,
+                               .patience = std::chrono::seconds(options.java_patience_s),
+                               .targets = std::move(targets)},
+                              std::move(hooks));
 }
 
 class EngineWithRuntimes final : public RecordEngine {
  public:
   // `python`: nullptr, or one of `profilers`.
-  EngineWithRuntimes(std::unique_ptr<RecordEngine> engine,
-                     std::vector<std::unique_ptr<RuntimeProfiler>> profilers, PySpySession* python,
-                     const RecordOptions& options)
+  EngineWithRuntimes(std::unique_ptr<RecordEngine> engine, std::unique_ptr<Selection> selection,
+                     std::vector<std::unique_ptr<RuntimeProfiler>> profilers,
+                     ProcessToolProfiler* python, const RecordOptions& options)
       : engine_(std::move(engine)),
+        selection_(std::move(selection)),
         profilers_(std::move(profilers)),
         max_python_processes_(options.max_python_processes),
         left_to_(options.python_mode == PythonMode::automatic ? python : nullptr) {}
 
   Result<> select_pid(pid_t pid) override;
-  Result<> select(const Selection& selection) override { return engine_->select(selection); }
+  Result<> select(const Selection& selection) override {
+    *selection_ = selection;
+    return engine_->select(selection);
+  }
   Result<> start() override;
   [[nodiscard]] std::vector<int> fds() const override;
   Result<> on_readable() override;
@@ -103,9 +157,10 @@ class EngineWithRuntimes final : public RecordEngine {
   void leave_python();
 
   std::unique_ptr<RecordEngine> engine_;
+  std::unique_ptr<Selection> selection_;                     // the profilers look at it
   std::vector<std::unique_ptr<RuntimeProfiler>> profilers_;  // they call the engine
   std::uint32_t max_python_processes_;
-  PySpySession* left_to_;  // gets the Pythons above that number
+  ProcessToolProfiler* left_to_;  // gets the Pythons above that number
   bool has_told_of_above_ = false;
   std::vector<std::string> problems_;
 };
@@ -214,13 +269,34 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
                                                     int frequency_hz) {
   std::vector<std::unique_ptr<RuntimeProfiler>> profilers;
   const RuntimeHooks hooks = engine->runtime_hooks();
-  std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy(options, frequency_hz, *engine, hooks));
-  PySpySession* const python = py_spy.get();
+  auto selection = std::make_unique<Selection>();
+  const RuntimeTargets targets = targets_of(options, *selection);
+  std::unique_ptr<ProcessToolProfiler> py_spy =
+      TRY(make_py_spy(options, frequency_hz, *engine, targets, hooks));
+  ProcessToolProfiler* const python = py_spy.get();
   if (py_spy) {
     profilers.push_back(std::move(py_spy));
   }
-  return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(profilers), python,
-                                              options);
+  if (std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, targets, hooks))) {
+    profilers.push_back(std::move(java));
+  }
+  if (options.has_ruby) {
+    profilers.push_back(TRY(ProcessToolProfiler::prepare(std::make_unique<Rbspy>(frequency_hz),
+                                                         options.rbspy_path, targets, hooks)));
+  }
+  if (options.has_php) {
+    profilers.push_back(TRY(Phpspy::prepare({.path = options.phpspy_path,
+                                             .filter = options.php_filter,
+                                             .frequency_hz = frequency_hz,
+                                             .targets = targets},
+                                            hooks)));
+  }
+  if (options.has_dotnet) {
+    profilers.push_back(TRY(ProcessToolProfiler::prepare(
+        std::make_unique<DotnetTrace>(frequency_hz), options.dotnet_trace_path, targets, hooks)));
+  }
+  return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
+                                              std::move(profilers), python, options);
 }
 
 }  // namespace waggle

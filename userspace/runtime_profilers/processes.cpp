@@ -127,7 +127,10 @@ void RuntimeProcesses::work_off(milliseconds limit) {
 
 void RuntimeProcesses::look_at(pid_t pid) {
   const auto stat = proc_.read_stat(static_cast<std::uint32_t>(pid));
-  if (!stat || stat->is_kernel_thread || pid == ::getpid()) {
+  const bool is_looked_at =
+      stat && !stat->is_kernel_thread && pid != ::getpid() &&
+      (targets_.is_recorded == nullptr || is_named(pid) || targets_.is_recorded(pid));
+  if (!is_looked_at) {
     return;
   }
   if (look_(pid, *stat) == Verdict::decided) {

@@ -24,6 +24,8 @@ struct RuntimeTargets {
   bool follows_children = false;
   std::chrono::seconds youngest{10};  // gProfiler's --min-profiling-duration
   std::size_t limit = 0;              // of one profiler, the busiest first; 0: none
+  // Whether a process is recorded where that is more than the above; nothing: all are.
+  std::function<bool(pid_t)> is_recorded = {};
 };
 
 // One thread.

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -71,29 +72,38 @@ class StandIn {
   TempDir dir_;
 };
 
-// A py-spy.
-class PySpyStandIn {
+// A tool that is run on one process.
+class ToolStandIn {
  public:
-  // Lines of shell: instead of `py-spy record`.  $TARGET is the process, $OUTPUT where the stacks
+  // Lines of shell: instead of a recording.  $TARGET is the process, $OUTPUT where the stacks
   // should go; what it starts it can write to $DIR/pids.
-  explicit PySpyStandIn(const std::string& behaviour) {
-    std::ofstream(path()) << "#!/bin/sh\nDIR=" << dir_.path() << "\necho $$ >>$DIR/pids\n"
-                          << "for WORD in \"$@\"; do\ncase $BEFORE in\n--pid) TARGET=$WORD ;;\n"
-                          << "--output) OUTPUT=$WORD ;;\nesac\nBEFORE=$WORD\ndone\n"
-                          << "echo $TARGET >>$DIR/targets\n"
-                          << behaviour << "\n";
+  ToolStandIn(std::string name, const std::string& behaviour) : name_(std::move(name)) {
+    std::ofstream(path())
+        << "#!/bin/sh\nDIR=" << dir_.path() << "\necho $$ >>$DIR/pids\n"
+        << "for WORD in \"$@\"; do\ncase $BEFORE in\n--pid | --process-id) TARGET=$WORD ;;\n"
+        << "--output | --file) OUTPUT=$WORD ;;\nesac\nBEFORE=$WORD\ndone\n"
+        << "echo $TARGET >>$DIR/targets\n"
+        << behaviour << "\n";
     std::filesystem::permissions(path(), std::filesystem::perms::owner_all);
   }
 
-  [[nodiscard]] std::string path() const { return dir_.path() + "/py-spy"; }
-  // The processes it was started for, a line each.
-  [[nodiscard]] std::string targets() const {
-    return read_file(dir_.path() + "/targets", 65536).value_or("");
+  [[nodiscard]] std::string path() const { return dir_.path() + "/" + name_; }
+  // What its lines wrote to $DIR/NAME.
+  [[nodiscard]] std::string read(const std::string& name) const {
+    return read_file(dir_.path() + "/" + name, 65536).value_or("");
   }
+  // The processes it was started for, a line each.
+  [[nodiscard]] std::string targets() const { return read("targets"); }
   void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }
 
  private:
+  std::string name_;
   TempDir dir_;
+};
+
+class PySpyStandIn : public ToolStandIn {
+ public:
+  explicit PySpyStandIn(const std::string& behaviour) : ToolStandIn("py-spy", behaviour) {}
 };
 
 }  // namespace waggle

@@ -213,6 +213,40 @@ TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
   EXPECT_THAT(error_of({"--python-eval-frames=yes"}), HasSubstr("--python-eval-frames"));
 }
 
+TEST(RecordOptions, know_how_java_is_told) {
+  const RecordOptions defaults = options_of({});
+  EXPECT_EQ(defaults.java_mode, JavaMode::cpu);
+  EXPECT_EQ(defaults.async_profiler_path, "");
+  EXPECT_EQ(defaults.async_profiler_args, "");
+  EXPECT_EQ(defaults.java_patience_s, 30);
+  const auto mode_of = [](const std::vector<std::string>& arguments) {
+    return options_of(arguments).java_mode;
+  };
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "auto"}), JavaMode::cpu);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "itimer"}), JavaMode::itimer);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "wall", "--java-mode", "ap"}), JavaMode::wall);
+  EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
+  EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
+            JavaMode::disabled);
+  const RecordOptions given =
+      options_of({"--async-profiler-path", "/opt/ap", "--java-async-profiler-args",
+                  "cstack=fp,jstackdepth=64", "--java-jattach-timeout", "5"});
+  EXPECT_EQ(given.async_profiler_path, "/opt/ap");
+  EXPECT_EQ(given.async_profiler_args, "cstack=fp,jstackdepth=64");
+  EXPECT_EQ(given.java_patience_s, 5);
+}
+
+TEST(RecordOptions, refuse_what_java_is_not_told_by) {
+  EXPECT_THAT(error_of({"--java-mode", "jfr"}), HasSubstr("--java-mode"));
+  EXPECT_THAT(error_of({"--java-async-profiler-mode", "alloc"}), HasSubstr("not built yet"));
+  EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
+              HasSubstr("--java-async-profiler-mode"));
+  EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
+  EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
+              HasSubstr("512 bytes at most"));
+  EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
+}
+
 TEST(RecordOptions, know_what_is_left_to_py_spy) {
   EXPECT_EQ(options_of({}).py_spy_path, "");
   EXPECT_EQ(options_of({"--py-spy-path", "/opt/py-spy"}).py_spy_path, "/opt/py-spy");
@@ -234,6 +268,45 @@ TEST(RecordOptions, count_the_processes_of_python) {
   for (const std::string count : {"", "-1", "1.5", "two", "1 ", "2147483648"}) {
     EXPECT_THAT(error_of({option, count}), HasSubstr(option)) << count;
   }
+}
+
+TEST(RecordOptions, say_whose_profilers_run) {
+  const RecordOptions plain = options_of({});
+  EXPECT_TRUE(plain.has_ruby);
+  EXPECT_FALSE(plain.has_php);
+  EXPECT_FALSE(plain.has_dotnet);
+  EXPECT_EQ(plain.php_filter, "php-fpm");
+  EXPECT_FALSE(options_of({"--no-ruby"}).has_ruby);
+  EXPECT_FALSE(options_of({"--ruby-mode", "disabled"}).has_ruby);
+  EXPECT_FALSE(options_of({"--ruby-mode", "rbspy", "--no-ruby"}).has_ruby);
+  EXPECT_TRUE(options_of({"--php-mode", "phpspy"}).has_php);
+  EXPECT_FALSE(options_of({"--php-mode", "phpspy", "--no-php"}).has_php);
+  EXPECT_TRUE(options_of({"--dotnet-mode", "dotnet-trace"}).has_dotnet);
+  EXPECT_FALSE(options_of({"--dotnet-mode", "none"}).has_dotnet);
+  EXPECT_EQ(options_of({"--php-proc-filter", "-x php"}).php_filter, "-x php");
+  EXPECT_EQ(options_of({"--rbspy-path", "/a"}).rbspy_path, "/a");
+  EXPECT_EQ(options_of({"--phpspy-path", "/b"}).phpspy_path, "/b");
+  EXPECT_EQ(options_of({"--dotnet-trace-path", "/c"}).dotnet_trace_path, "/c");
+}
+
+TEST(RecordOptions, refuse_profilers_that_there_are_not) {
+  EXPECT_EQ(error_of({"--ruby-mode", "pyspy"}),
+            "--ruby-mode: \"pyspy\" is none of rbspy, disabled, none");
+  EXPECT_EQ(error_of({"--rbspy-path", ""}), "--rbspy-path: \"\" is no file");
+  EXPECT_EQ(error_of({"--php-proc-filter", "php;id"}),
+            "--php-proc-filter: ';' in it would be read by a shell");
+  EXPECT_EQ(error_of({"--php-proc-filter", ""}), "--php-proc-filter: it is empty");
+}
+
+TEST(RecordOptions, know_the_modes_of_node) {
+  for (const std::string mode : {"perf", "disabled", "none"}) {
+    (void)options_of({"--nodejs-mode", mode, "--no-nodejs"});
+  }
+  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps"}),
+            "--nodejs-mode: attach-maps is not built yet");
+  EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "dwarf"}),
+            "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_THAT(error_of({"--nodejs-mode", "x"}), HasSubstr("--nodejs-mode"));
 }
 
 TEST(RecordOptions, refuse_outputs_that_make_no_sense) {

@@ -144,7 +144,7 @@ Result<std::vector<FoundPython>> find_python(pid_t pid, PythonFiles& files) {
   return found;
 }
 
-Result<std::optional<std::string>> find_python_file(pid_t pid, PythonFiles& files) {
+Result<std::optional<FoundPythonFile>> find_python_file(pid_t pid, PythonFiles& files) {
   for (const MappedCode& code : TRY(read_code(pid))) {
     auto fd = open_mapped_file(pid, code.start, code.end);
     if (!fd) {
@@ -152,7 +152,9 @@ Result<std::optional<std::string>> find_python_file(pid_t pid, PythonFiles& file
     }
     const auto entry = files.get(*std::move(fd));
     if (entry && ((*entry)->python || (*entry)->problem)) {
-      return code.path;
+      return FoundPythonFile{
+          .path = code.path,
+          .version = (*entry)->python ? (*entry)->python->layout.fields.version : 0};
     }
   }
   return std::nullopt;

@@ -64,8 +64,13 @@ struct FoundPython {
 // other.
 Result<std::vector<FoundPython>> find_python(pid_t pid, PythonFiles& files);
 
-// The path of a mapped file that defines a Python runtime, as the process sees it, whether or not
-// its frames can be walked; nothing: there is none.
-Result<std::optional<std::string>> find_python_file(pid_t pid, PythonFiles& files);
+struct FoundPythonFile {
+  std::string path;           // as the process sees it
+  std::uint32_t version = 0;  // 0: not known
+};
+
+// A mapped file that defines a Python runtime, whether or not its frames can be walked; nothing:
+// there is none.
+Result<std::optional<FoundPythonFile>> find_python_file(pid_t pid, PythonFiles& files);
 
 }  // namespace waggle

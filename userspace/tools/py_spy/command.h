@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,13 +19,6 @@ struct PySpyOptions {
 // Above it py-spy falls behind on processes with many threads.
 inline constexpr int kMaxPySpyHz = 50;
 int py_spy_rate(int frequency_hz);
-
-// Of a py-spy that does little and must do it in time: one that comes late meets the program where
-// that waits for its CPU, again and again (ToolOptions::nice).
-inline constexpr int kPySpyNice = -10;
-
-// More than any recording has; py-spy is ended by a signal that says so where it writes more.
-inline constexpr std::uint64_t kMaxPySpyOutputBytes = std::uint64_t{64} << 20;
 
 // It never stops the process, counts threads that hold the interpreter's lock, goes on until
 // SIGINT or the end of the process, and writes `output` then.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/tools/py_spy/output_parser.h"
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
@@ -10,8 +12,6 @@
 namespace waggle {
 
 namespace {
-
-constexpr std::uint64_t kFirstLines = 10;
 
 // "NAME (FILE:LINE)".  Names of functions hold no " (", files may.
 PySpyFrame read_frame(std::string_view text) {
@@ -51,95 +51,31 @@ std::optional<std::string_view> read_thread(std::string_view text) {
                                       : text.substr(kStart.size(), close - kStart.size());
 }
 
-bool has_control_character(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
-}
-
-bool is_mostly_bad(const PySpyOutputParser::Counters& counters) {
-  return counters.bad_lines > counters.stacks;
-}
-
 }  // namespace
 
-bool PySpyOutputParser::read_stack(std::string_view line) {
-  const std::size_t space = line.rfind(' ');
-  if (space == std::string_view::npos || has_control_character(line)) {
-    return false;
-  }
-  const auto count = parse_number<std::uint64_t>(line.substr(space + 1));
-  if (!count || *count == 0 || *count > kMaxCount) {
-    return false;
-  }
-  std::string_view rest = line.substr(0, space);
-  stack_ = {.thread = {}, .frames = std::move(stack_.frames), .count = *count};
-  stack_.frames.clear();
-  bool is_first = true;
-  bool has_file = false;
-  while (true) {
-    const std::size_t end = rest.find(';');
-    const std::string_view text = rest.substr(0, end);
-    const auto thread = is_first && tells_threads_ ? read_thread(text) : std::nullopt;
-    if (text.empty() || stack_.frames.size() == kMaxFrames) {
-      return false;
-    }
-    if (thread) {
-      stack_.thread = *thread;
-    } else {
-      stack_.frames.push_back(read_frame(text));
-      has_file |= !stack_.frames.back().file.empty();
-    }
-    if (end == std::string_view::npos) {
-      return has_file;  // a text that ends with a number has none
-    }
-    rest.remove_prefix(end + 1);
-    is_first = false;
-  }
-}
+PySpyOutputParser::PySpyOutputParser(bool tells_threads, OnStack on_stack)
+    : tells_threads_(tells_threads),
+      on_stack_(std::move(on_stack)),
+      lines_([this](const StackLine& line) { return take(line); }) {}
 
-void PySpyOutputParser::take_line(std::string_view line) {
-  const bool is_stack = read_stack(line);
-  const bool is_early = counters_.stacks + counters_.bad_lines < kFirstLines;
-  ++(is_stack ? counters_.stacks : counters_.bad_lines);
-  if (is_early) {
-    first_ = counters_;
+bool PySpyOutputParser::take(const StackLine& line) {
+  stack_.thread = {};
+  stack_.count = line.count;
+  stack_.frames.clear();
+  bool has_file = false;
+  std::span<const std::string_view> frames = line.frames;
+  if (const auto thread = tells_threads_ ? read_thread(frames.front()) : std::nullopt) {
+    stack_.thread = *thread;
+    frames = frames.subspan(1);
   }
-  if (is_stack) {
+  for (const std::string_view frame : frames) {
+    stack_.frames.push_back(read_frame(frame));
+    has_file |= !stack_.frames.back().file.empty();
+  }
+  if (has_file) {  // a text that ends with a number has none
     on_stack_(stack_);
   }
-}
-
-bool PySpyOutputParser::is_corrupt() const {
-  return is_mostly_bad(first_) || is_mostly_bad(counters_);
-}
-
-void PySpyOutputParser::feed(std::string_view piece) {
-  while (!piece.empty()) {
-    const std::size_t newline = piece.find('\n');
-    const bool is_ended = newline != std::string_view::npos;
-    const std::string_view part = piece.substr(0, newline);
-    piece.remove_prefix(is_ended ? newline + 1 : piece.size());
-    is_too_long_ |= line_.size() + part.size() > kMaxLineBytes;
-    if (is_ended && line_.empty() && !is_too_long_) {
-      take_line(part);
-      continue;
-    }
-    if (!is_too_long_) {
-      line_ += part;
-    }
-    if (is_ended) {
-      // Cut, it would have no count.
-      take_line(std::exchange(is_too_long_, false) ? std::string_view() : line_);
-      line_.clear();
-    }
-  }
-}
-
-void PySpyOutputParser::finish() {
-  if (!line_.empty() || is_too_long_) {
-    take_line({});
-  }
-  line_.clear();
-  is_too_long_ = false;
+  return has_file;
 }
 
 }  // namespace waggle

@@ -133,12 +133,12 @@ TEST(PySpyOutputParser, does_not_believe_the_doc_strings_of_the_program) {
 }
 
 TEST(PySpyOutputParser, holds_no_more_than_its_limits) {
-  const std::string too_long(PySpyOutputParser::kMaxLineBytes, 'x');
+  const std::string too_long(StackLines::kMaxLineBytes, 'x');
   const Parsed line = parse("work (/" + too_long + ".py:2) 5\n" + std::string(kStacks), false, 999);
   EXPECT_EQ(line.counters.bad_lines, 1U);
   EXPECT_EQ(line.stacks, parse(kStacks).stacks);
   std::string deep = "f (/a.py:1)";
-  for (std::size_t i = 1; i < PySpyOutputParser::kMaxFrames; ++i) {
+  for (std::size_t i = 1; i < StackLines::kMaxFrames; ++i) {
     deep += ";f (/a.py:1)";
   }
   EXPECT_EQ(parse(deep + " 1\n").counters.stacks, 1U);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// py-spy beside a recording: one for each process with a Python.  Not for one py-spy:
-// tools/py_spy/recording.h.
+// A tool beside a recording, run once for each process of its runtime.  Not for one run:
+// tools/tool_recording.h; nor for what a tool is: process_tool.h.
 #pragma once
 
 #include <sys/types.h>
@@ -18,27 +18,24 @@
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
 #include "userspace/runtime_profilers/notes.h"
+#include "userspace/runtime_profilers/process_tool.h"
 #include "userspace/runtime_profilers/processes.h"
 #include "userspace/runtime_profilers/profiler.h"
-#include "userspace/runtimes/python/python_process.h"
-#include "userspace/tools/py_spy/recording.h"
+#include "userspace/tools/tool_recording.h"
 
 namespace waggle {
 
-struct PySpySessionOptions {
-  std::string path;     // of py-spy; "": where it is found, once it is needed
-  PySpyOptions py_spy;  // of each
-  RuntimeTargets targets;
-};
-
-class PySpySession final : public RuntimeProfiler {
+class ProcessToolProfiler final : public RuntimeProfiler {
  public:
-  // A path that was given must be that of a program.  Starts nothing.
-  static Result<std::unique_ptr<PySpySession>> prepare(const PySpySessionOptions& options,
-                                                       RuntimeHooks hooks);
-  PySpySession(const PySpySession&) = delete;
-  PySpySession& operator=(const PySpySession&) = delete;
-  ~PySpySession() override;
+  // `path`: of the tool; "": where it is found, once it is needed.  One that was given must be that
+  // of a program.  Starts nothing.
+  static Result<std::unique_ptr<ProcessToolProfiler>> prepare(std::unique_ptr<ProcessTool> tool,
+                                                              const std::string& path,
+                                                              RuntimeTargets targets,
+                                                              RuntimeHooks hooks);
+  ProcessToolProfiler(const ProcessToolProfiler&) = delete;
+  ProcessToolProfiler& operator=(const ProcessToolProfiler&) = delete;
+  ~ProcessToolProfiler() override;
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
   void start() override;
@@ -56,17 +53,19 @@ class PySpySession final : public RuntimeProfiler {
   using Verdict = RuntimeProcesses::Verdict;
 
   struct Run {
-    PySpyRecording recording;
+    ToolRecording recording;
     int output = -1;  // in loop_; -1: not, or no more
     int errors = -1;
     RuntimeStacks result;
     bool has_ended = false;
   };
 
-  PySpySession(PySpySessionOptions options, RuntimeHooks hooks, EventLoop loop);
+  ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, RuntimeTargets targets, RuntimeHooks hooks,
+                      EventLoop loop);
   Verdict look_at(pid_t pid, const ProcStat& stat);
   [[nodiscard]] bool is_wanted(pid_t pid, const ProcStat& stat);
-  bool find_tool();
+  bool find_program();
+  bool make_directory();
   void start_run(pid_t pid);
   Result<> watch(Run& run);
   void read(Run& run);
@@ -74,16 +73,15 @@ class PySpySession final : public RuntimeProfiler {
   void end_ended();
   void end_run(Run& run);
   void take_stacks(Run& run, const ToolEnd& end);
-  void add_stack(const PySpyStack& stack, Run& run);
+  void explain(Run& run, const ToolEnd& end, const Error& error);
+  void note_missing(Run& run, const MissingStacks& missing);
 
-  PySpySessionOptions options_;
+  std::unique_ptr<ProcessTool> tool_;
   RuntimeHooks hooks_;
   EventLoop loop_;
-  ProcFs proc_;
-  PythonFiles files_;
   RuntimeProcesses processes_;
-  RuntimeNotes notes_{"py-spy"};
-  std::optional<std::string> tool_;         // once it is found; "": it is not there
+  RuntimeNotes notes_;
+  std::optional<std::string> program_;      // once it is found; "": it is not there
   std::optional<WorkDirectory> directory_;  // outlives the runs
   std::map<pid_t, std::unique_ptr<Run>> runs_;
   std::chrono::microseconds cpu_time_{};

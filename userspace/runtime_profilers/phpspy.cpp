@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtime_profilers/phpspy.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <utility>
+
+#include "userspace/tools/external_tools.h"
+#include "userspace/tools/phpspy/command.h"
+
+namespace waggle {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds kStopTime(6);  // as of the other profilers
+constexpr milliseconds kSlice(20);
+constexpr std::size_t kMaxNameBytes = 64 << 20;
+constexpr std::size_t kMaxMet = 65536;
+
+// By our signal or by itself, and in order.
+bool is_good(const ToolEnd& end, bool is_interrupted) {
+  const bool is_by_our_signal =
+      is_interrupted && WIFSIGNALED(end.wait_status) && WTERMSIG(end.wait_status) == SIGINT;
+  return !end.is_killed && is_interrupted && (end.is_ok() || is_by_our_signal);
+}
+
+}  // namespace
+
+Phpspy::Phpspy(PhpspyOptions options, RuntimeHooks hooks, EventLoop loop)
+    : options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      loop_(std::move(loop)),
+      processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }),
+      parser_([this](const PhpspyStack& stack) { take(stack); }) {}
+
+Result<std::unique_ptr<Phpspy>> Phpspy::prepare(PhpspyOptions options, RuntimeHooks hooks) {
+  EventLoop loop = TRY(EventLoop::open());
+  std::unique_ptr<Phpspy> profiler(
+      new Phpspy(std::move(options), std::move(hooks), std::move(loop)));
+  if (!profiler->options_.path.empty()) {
+    profiler->program_ = TRY(locate_tool("phpspy", profiler->options_.path));
+  }
+  return profiler;
+}
+
+void Phpspy::start() {
+  processes_.start();
+  if (program_.empty()) {
+    auto found = locate_tool("phpspy", "");
+    if (!found) {
+      notes_.add_problem(
+          fmt::format("{}; continuing without the functions of PHP", found.error().what));
+      return;
+    }
+    program_ = *std::move(found);
+  }
+  if (const Result<> is_run = run(); !is_run) {
+    notes_.add_problem(
+        fmt::format("{}; continuing without the functions of PHP", is_run.error().what));
+  }
+}
+
+Result<> Phpspy::run() {
+  tool_ =
+      TRY(SupervisedTool::start(phpspy_command(program_, options_.filter, options_.frequency_hz),
+                                {}, [this](std::string_view piece) { parser_.feed(piece); }));
+  has_run_ = true;
+  hooks_.add_own(tool_->pid());
+  output_ = tool_->output_fd();
+  TRY(loop_.add(output_, [this] { read(); }));
+  errors_ = tool_->errors_fd();
+  return loop_.add(errors_, [this] { read(); });
+}
+
+void Phpspy::read() {
+  tool_->read();
+  if (output_ >= 0 && tool_->output_fd() < 0) {
+    loop_.remove(std::exchange(output_, -1));
+  }
+  if (errors_ >= 0 && tool_->errors_fd() < 0) {
+    loop_.remove(std::exchange(errors_, -1));
+  }
+}
+
+void Phpspy::forget() {
+  for (int* fd : {&output_, &errors_}) {
+    if (*fd >= 0) {
+      loop_.remove(std::exchange(*fd, -1));
+    }
+  }
+}
+
+Phpspy::Verdict Phpspy::look_at(pid_t pid) {
+  if (!files_.has(pid, Runtime::php)) {
+    return Verdict::not_yet;
+  }
+  stacks_.emplace(pid, RuntimeStacks{.process = static_cast<std::uint32_t>(pid),
+                                     .comm = hooks_.tell_apart(pid),
+                                     .stacks = {},
+                                     .error = {}});
+  return Verdict::decided;
+}
+
+void Phpspy::take(const PhpspyStack& stack) {
+  const auto found = stacks_.find(stack.pid);
+  if (found == stacks_.end()) {
+    // Not of the recording, or begun since: it is looked at soon.
+    const bool may_be_new = !options_.targets.is_pid_filtered && met_.size() < kMaxMet;
+    if (may_be_new && met_.insert(stack.pid).second) {
+      processes_.add(stack.pid);
+    }
+    return;
+  }
+  if (name_bytes_ > kMaxNameBytes) {
+    return;
+  }
+  Profile& profile = found->second.stacks;
+  Profile::Stack added{.container = profile.intern(""), .comm = profile.intern(""), .frames = {}};
+  for (const std::string_view frame : stack.frames) {
+    const std::size_t names = profile.name_count();
+    added.frames.push_back(profile.intern(phpspy_frame_text(frame)));
+    name_bytes_ += profile.name_count() == names ? 0 : frame.size();
+  }
+  profile.add(added, 1);
+  if (name_bytes_ > kMaxNameBytes) {
+    notes_.add_problem("phpspy told more names than are kept, continuing without the rest");
+  }
+}
+
+// Ends it if it has not.  What it has told of is kept: whole blocks of stacks.
+void Phpspy::end() {
+  forget();
+  const ToolEnd end = tool_->kill();
+  cpu_time_ += end.cpu_time;
+  parser_.finish();
+  const auto& counters = parser_.counters();
+  std::string problem;
+  if (!is_good(end, is_interrupted_)) {
+    const std::string last_line = last_line_of(tool_->last_words());
+    problem = fmt::format("phpspy {}{}{}", end.text(), last_line.empty() ? "" : ": ", last_line);
+  } else if (counters.bad_blocks > counters.stacks) {
+    problem = "phpspy printed something else than stacks";
+  } else if (counters.bad_blocks != 0) {
+    notes_.tell(fmt::format("phpspy printed {} stacks that cannot be read", counters.bad_blocks));
+  }
+  tool_.reset();
+  if (problem.empty()) {
+    return;
+  }
+  notes_.add_problem(problem + ", continuing with native frames where it told none");
+  const bool is_corrupt = counters.bad_blocks > counters.stacks;
+  for (auto& [pid, stacks] : stacks_) {
+    if (is_corrupt) {
+      stacks.stacks = Profile();
+    }
+    if (stacks.stacks.total() == 0) {
+      stacks.error = fmt::format("[Profiling error: {}]", problem);
+    }
+  }
+}
+
+void Phpspy::tick() {
+  processes_.tick();
+  if (tool_ && tool_->poll_end()) {
+    end();
+  }
+}
+
+void Phpspy::interrupt() {
+  deadline_ = Clock::now() + kStopTime;
+  if (tool_) {
+    is_interrupted_ = true;
+    (void)tool_->send_signal(SIGINT);  // it may have ended
+  }
+}
+
+Result<RuntimeReport> Phpspy::finish() {
+  while (tool_ && !tool_->poll_end() && Clock::now() < deadline_) {
+    TRY(loop_.run_once(kSlice));
+  }
+  if (tool_) {
+    end();
+  }
+  RuntimeReport report{.stacks = {},
+                       .tool = "phpspy",
+                       .state = {},
+                       .excluded = notes_.excluded(),
+                       .cpu_time = cpu_time_};
+  for (auto& [pid, stacks] : stacks_) {
+    report.stacks.push_back(std::move(stacks));
+  }
+  if (!notes_.first_problem().empty()) {
+    report.state = notes_.first_problem();
+  } else if (has_run_ || !stacks_.empty()) {
+    report.state = "ok";
+  }
+  return report;
+}
+
+}  // namespace waggle

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtime_profilers/process_tool_profiler.h"
+
+#include <fmt/core.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "userspace/tools/external_tools.h"
+
+namespace waggle {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// Less than the seven seconds that perf's data may take to read, and the ten in which a session
+// is over whatever its tools do.
+constexpr seconds kStopTime(6);
+constexpr milliseconds kSlice(20);
+// Three descriptors each, of 1,024 that a process may have.
+constexpr std::size_t kMaxRuns = 128;
+
+}  // namespace
+
+ProcessToolProfiler::ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, RuntimeTargets targets,
+                                         RuntimeHooks hooks, EventLoop loop)
+    : tool_(std::move(tool)),
+      hooks_(std::move(hooks)),
+      loop_(std::move(loop)),
+      processes_(std::move(targets),
+                 [this](pid_t pid, const ProcStat& stat) { return look_at(pid, stat); }),
+      notes_(std::string(tool_->name())) {}
+
+ProcessToolProfiler::~ProcessToolProfiler() {
+  for (const auto& [pid, run] : runs_) {
+    if (!run->has_ended) {
+      (void)run->recording.end();
+      (void)run->recording.resume_target();
+    }
+  }
+}
+
+Result<std::unique_ptr<ProcessToolProfiler>> ProcessToolProfiler::prepare(
+    std::unique_ptr<ProcessTool> tool, const std::string& path, RuntimeTargets targets,
+    RuntimeHooks hooks) {
+  EventLoop loop = TRY(EventLoop::open());
+  std::unique_ptr<ProcessToolProfiler> profiler(new ProcessToolProfiler(
+      std::move(tool), std::move(targets), std::move(hooks), std::move(loop)));
+  if (!path.empty()) {
+    profiler->program_ = TRY(locate_tool(profiler->tool_->name(), path));
+  }
+  return profiler;
+}
+
+void ProcessToolProfiler::start() {
+  processes_.start();
+  for (std::string& text : notes_.excluded()) {
+    notes_.tell(std::move(text));
+  }
+}
+
+ProcessToolProfiler::Verdict ProcessToolProfiler::look_at(pid_t pid, const ProcStat& stat) {
+  if (!tool_->has_runtime(pid)) {
+    return Verdict::not_yet;
+  }
+  if (is_wanted(pid, stat) && find_program() && make_directory()) {
+    if (processes_.is_limit_reached(runs_.size()) && !processes_.is_named(pid)) {
+      notes_.exclude(fmt::format("--max-processes-runtime-profiler {}", processes_.limit()), pid);
+    } else if (runs_.size() < kMaxRuns) {
+      start_run(pid);
+    } else {
+      notes_.exclude(fmt::format("more than {} at once", kMaxRuns), pid);
+    }
+  }
+  return Verdict::decided;
+}
+
+bool ProcessToolProfiler::is_wanted(pid_t pid, const ProcStat& stat) {
+  if (processes_.is_named(pid)) {
+    return true;
+  }
+  std::string reason = tool_->why_not(pid);
+  if (reason.empty() && tool_->leaves_young() && processes_.is_too_young(stat)) {
+    reason = fmt::format("younger than {} s", processes_.youngest().count());
+  }
+  if (!reason.empty()) {
+    notes_.exclude(reason, pid);
+  }
+  return reason.empty();
+}
+
+bool ProcessToolProfiler::find_program() {
+  if (program_) {
+    return !program_->empty();
+  }
+  if (auto found = locate_tool(tool_->name(), "")) {
+    program_ = *std::move(found);
+    return true;
+  } else {
+    program_ = "";
+    notes_.add_problem(
+        fmt::format("{}; continuing without {}", found.error().what, tool_->gives()));
+    return false;
+  }
+}
+
+bool ProcessToolProfiler::make_directory() {
+  if (directory_) {
+    return true;
+  }
+  auto directory = WorkDirectory::make();
+  if (!directory) {
+    notes_.add_problem(
+        fmt::format("{}, continuing without {}", directory.error().what, tool_->name()));
+    return false;
+  }
+  directory_.emplace(*std::move(directory));
+  return true;
+}
+
+void ProcessToolProfiler::start_run(pid_t pid) {
+  const std::string comm = hooks_.tell_apart(pid);
+  auto recording = ToolRecording::start(tool_->call(*program_, pid, directory_->path()), pid);
+  if (!recording) {
+    notes_.add_problem(fmt::format("process {} ({}): {}, continuing with native frames there", pid,
+                                   comm, recording.error().what));
+    return;
+  }
+  hooks_.add_own(recording->pid());
+  auto run = std::make_unique<Run>(Run{
+      .recording = *std::move(recording),
+      .result = {
+          .process = static_cast<std::uint32_t>(pid), .comm = comm, .stacks = {}, .error = {}}});
+  Run& watched = *run;
+  runs_.emplace(pid, std::move(run));
+  if (const Result<> is_watched = watch(watched); !is_watched) {
+    notes_.add_problem(is_watched.error().what);
+  }
+}
+
+Result<> ProcessToolProfiler::watch(Run& run) {
+  run.output = run.recording.output_fd();
+  TRY(loop_.add(run.output, [this, &run] { read(run); }));
+  run.errors = run.recording.errors_fd();
+  return loop_.add(run.errors, [this, &run] { read(run); });
+}
+
+void ProcessToolProfiler::read(Run& run) {
+  run.recording.read();
+  if (run.output >= 0 && run.recording.output_fd() < 0) {
+    loop_.remove(std::exchange(run.output, -1));
+  }
+  if (run.errors >= 0 && run.recording.errors_fd() < 0) {
+    loop_.remove(std::exchange(run.errors, -1));
+  }
+}
+
+void ProcessToolProfiler::forget(Run& run) {
+  for (int* fd : {&run.output, &run.errors}) {
+    if (*fd >= 0) {
+      loop_.remove(std::exchange(*fd, -1));
+    }
+  }
+}
+
+// Ends it if it has not, and takes what it wrote.
+void ProcessToolProfiler::end_run(Run& run) {
+  forget(run);
+  run.has_ended = true;
+  const ToolEnd end = run.recording.end();
+  cpu_time_ += end.cpu_time;
+  if (run.recording.resume_target()) {
+    notes_.add_problem(fmt::format("{} left process {} ({}) stopped; it goes on now", tool_->name(),
+                                   run.recording.target(), run.result.comm));
+  }
+  take_stacks(run, end);
+}
+
+void ProcessToolProfiler::take_stacks(Run& run, const ToolEnd& end) {
+  Result<UniqueFd> file = run.recording.take_output(end);
+  if (!file) {
+    explain(run, end, file.error());
+    return;
+  }
+  const Result<std::uint64_t> unread =
+      tool_->read_stacks(*std::move(file), run.recording.target(), run.result.stacks);
+  if (!unread) {
+    run.result.stacks = Profile();
+    explain(run, end, unread.error());
+  } else if (*unread != 0) {
+    notes_.add_problem(fmt::format("process {} ({}): {} wrote {} lines that cannot be read",
+                                   run.recording.target(), run.result.comm, tool_->name(),
+                                   *unread));
+  }
+  const bool is_empty = unread && run.result.stacks.total() == 0;
+  if (is_empty && !run.recording.is_target_alive()) {
+    note_missing(run, tool_->when_empty());
+  }
+}
+
+void ProcessToolProfiler::explain(Run& run, const ToolEnd& end, const Error& error) {
+  if (error.code == Errc::not_found) {
+    note_missing(run, tool_->when_ended());
+    return;
+  }
+  run.result.error = fmt::format("[Profiling error: {}]", error.what);
+  const bool has_said = !end.is_killed && WIFEXITED(end.wait_status) && !end.is_ok();
+  notes_.add_problem(fmt::format("process {} ({}): {}{}, continuing with native frames there",
+                                 run.recording.target(), run.result.comm, error.what,
+                                 has_said ? ": " + run.recording.last_line() : ""));
+}
+
+void ProcessToolProfiler::note_missing(Run& run, const MissingStacks& missing) {
+  run.result.error = missing.frame;
+  if (missing.frame.empty()) {
+    return;
+  }
+  std::string text = fmt::format("process {} ({}): {}, continuing with native frames there",
+                                 run.recording.target(), run.result.comm, missing.frame);
+  if (missing.is_problem) {
+    notes_.add_problem(std::move(text));
+  } else {
+    notes_.tell(std::move(text));
+  }
+}
+
+void ProcessToolProfiler::tick() {
+  processes_.tick();
+  end_ended();
+}
+
+void ProcessToolProfiler::end_ended() {
+  for (const auto& [pid, run] : runs_) {
+    if (!run->has_ended && run->recording.poll_end()) {
+      end_run(*run);
+    }
+  }
+}
+
+void ProcessToolProfiler::interrupt() {
+  deadline_ = Clock::now() + kStopTime;
+  for (const auto& [pid, run] : runs_) {
+    if (!run->has_ended) {
+      run->recording.interrupt();
+    }
+  }
+}
+
+Result<RuntimeReport> ProcessToolProfiler::finish() {
+  const auto is_running = [](const auto& entry) { return !entry.second->has_ended; };
+  while (std::ranges::any_of(runs_, is_running) && Clock::now() < deadline_) {
+    TRY(loop_.run_once(kSlice));
+    end_ended();
+  }
+  RuntimeReport report{.stacks = {},
+                       .tool = std::string(tool_->name()),
+                       .state = {},
+                       .excluded = notes_.excluded(),
+                       .cpu_time = {}};
+  for (const auto& [pid, run] : runs_) {
+    if (!run->has_ended) {
+      end_run(*run);
+    }
+    report.stacks.push_back(std::move(run->result));
+  }
+  if (!notes_.first_problem().empty()) {
+    report.state = notes_.first_problem();
+  } else if (!runs_.empty()) {
+    report.state = "ok";
+  }
+  report.cpu_time = cpu_time_;
+  return report;
+}
+
+}  // namespace waggle
