@@ -38,11 +38,17 @@ class TestCgroup {
   TestCgroup(const TestCgroup&) = delete;
   TestCgroup& operator=(const TestCgroup&) = delete;
   ~TestCgroup() {
-    const auto left = read_file(path_ + "/cgroup.procs", kLimit);
-    for (const std::string_view pid : split(left ? *left : "", '\n')) {
-      write(hierarchy_.directory + "/cgroup.procs", pid);
+    constexpr int kTries = 100;  // one that is just ending keeps it busy for a moment
+    for (int i = 0; i < kTries; ++i) {
+      const auto left = read_file(path_ + "/cgroup.procs", kLimit);
+      for (const std::string_view pid : split(left ? *left : "", '\n')) {
+        write(hierarchy_.directory + "/cgroup.procs", pid);
+      }
+      if (::rmdir(path_.c_str()) == 0 || errno != EBUSY) {
+        break;
+      }
+      ::usleep(10'000);
     }
-    (void)::rmdir(path_.c_str());
   }
 
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.h"
 #include "symbolizer/module_cache.h"
@@ -36,6 +37,8 @@ class FallbackNames {
   [[nodiscard]] std::string exec_name(pid_t pid, std::uint64_t time_ns);
   // "" for none.
   [[nodiscard]] std::string container(pid_t pid, std::uint64_t time_ns);
+  // Those that were not seen before, since the last call.
+  std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
   // The last one that is known; "" for none.
   [[nodiscard]] std::string_view thread_name(pid_t tid) const;
 

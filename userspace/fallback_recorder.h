@@ -74,6 +74,9 @@ class FallbackRecorder {
   // A tool of ours: no sample of it counts.
   void add_own(pid_t pid) { own_.insert(pid); }
 
+  // Containers that were not seen before, since the last call.
+  std::vector<ContainerRef> take_new_containers() { return names_.take_new_containers(); }
+
   // Readable when on_readable() has work to do.
   [[nodiscard]] int fd() const { return loop_.fd(); }
   Result<> on_readable() { return loop_.run_once(std::chrono::milliseconds(0)); }

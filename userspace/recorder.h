@@ -105,6 +105,9 @@ class Recorder {
   std::vector<std::uint32_t> take_python_above();
   [[nodiscard]] PythonFeeder::Counters python_counters() const;
 
+  // Containers that were not seen before, since the last call.
+  std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
+
   // Ends sampling; nothing is counted after it.
   Result<> stop();
   // Waits for the names, after stop().

@@ -3,6 +3,7 @@
 // [CYCLES]. Makes cgroups in v1's cpuacct (or v2) with idle processes in them; CPU time of this
 // process for a cycle: median and largest.  All are idle, so memory decides, which is the dearest
 // case.
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -11,7 +11,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/file.h"
@@ -23,11 +25,18 @@
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_metadata.h"
 #include "userspace/cli/record_runtimes.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
+#include "userspace/output/profile_header.h"
 #include "userspace/output/terminal_summary.h"
+#include "userspace/process/proc_fs.h"
+#include "userspace/process/process.h"
+#include "userspace/profile/container_columns.h"
+#include "userspace/profile/profile.h"
+#include "userspace/remote/container_names.h"
 
 namespace waggle {
 
@@ -40,6 +49,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kFirstTick(100);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 constexpr milliseconds kCommandGrace(500);
+constexpr milliseconds kNameTime(500);  // for containers' names that have not come yet
 
 int report(const Error& error) {
   LOG_ERROR("record: {}", error.what);
@@ -70,13 +80,14 @@ std::string title_of(const RecordOptions& options) {
 class RecordRun {
  public:
   explicit RecordRun(const RecordOptions& options)
-      : options_(options), frequency_hz_(options.frequency_hz) {}
+      : options_(options), frequency_hz_(options.frequency_hz), metadata_(options) {}
 
   Result<int> run();
 
  private:
   Result<int> show_selected();
   Result<> lower_frequency();
+  Result<bool> is_host_too_large();
   Result<> prepare();
   Result<> select_targets();
   Result<> start();
@@ -85,6 +96,8 @@ class RecordRun {
   void on_tick();
   void housekeep();
   void tell_problems();
+  void ask_container_names();
+  Profile with_container_names(Profile profile);
   void end_command();
   [[nodiscard]] std::string why_no_samples(const RecordingFacts& facts) const;
   Result<int> report_result();
@@ -100,6 +113,8 @@ class RecordRun {
   std::optional<HeldCommand> command_;
   std::optional<int> command_status_;
   std::optional<ProgressBar> bar_;
+  RecordMetadata metadata_;
+  std::optional<ContainerNames> container_names_;  // none: their ids are shown
   RecordingTimes times_;
   Clock::time_point start_;
   Clock::time_point next_housekeeping_;
@@ -122,7 +137,27 @@ Result<> RecordRun::lower_frequency() {
   return {};
 }
 
+// --skip-system-profilers-above: the engine that is left out is told of once, and in the header.
+Result<bool> RecordRun::is_host_too_large() {
+  const std::size_t count = TRY(ProcFs().list_pids()).size();
+  if (options_.max_system_processes == 0 || count <= options_.max_system_processes) {
+    return false;
+  }
+  choice_.reason = fmt::format("--skip-system-profilers-above {}: the host has {} processes",
+                               options_.max_system_processes, count);
+  LOG_WARNING("{}, continuing with the profilers of runtimes alone", choice_.reason);
+  selection_.left_out.push_back(choice_.reason + ": no samples of the system");
+  return true;
+}
+
 Result<> RecordRun::prepare() {
+  if (TRY(is_host_too_large())) {
+    TRY(check_outputs(options_.outputs));
+    RecordingFacts facts;
+    facts.engine = "none";
+    engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
+    return {};
+  }
   choice_ = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
   TRY(lower_frequency());
@@ -206,6 +241,7 @@ Result<> RecordRun::start() {
   times_.start = std::chrono::system_clock::now();
   start_ = Clock::now();
   next_housekeeping_ = start_ + kHousekeeping;
+  metadata_.begin();
   if (command_) {
     TRY(command_->release());
     if (command_->pidfd() >= 0) {
@@ -229,6 +265,7 @@ void RecordRun::on_signal() {
 void RecordRun::on_tick() {
   drain_timer(timer_.get());
   failure_ = engine_->tick();
+  ask_container_names();
   const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start_);
   bar_->show(elapsed, engine_->sample_count());
   if (command_ && command_->poll_exit()) {
@@ -245,6 +282,7 @@ void RecordRun::housekeep() {
     last_cpu_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
+  metadata_.poll();
   tell_problems();
   if (engine_->is_over()) {
     if (!options_.pids.empty()) {
@@ -258,6 +296,25 @@ void RecordRun::tell_problems() {
   for (const std::string& problem : engine_->take_problems()) {
     LOG_WARNING("{}", problem);
   }
+}
+
+void RecordRun::ask_container_names() {
+  const std::vector<ContainerRef> fresh = engine_->take_new_containers();
+  for (const ContainerRef& container : container_names_ ? fresh : std::vector<ContainerRef>()) {
+    container_names_->want(*container);
+  }
+}
+
+Profile RecordRun::with_container_names(Profile profile) {
+  if (!container_names_) {
+    return profile;
+  }
+  container_names_->wait(kNameTime);
+  if (const auto problem = container_names_->take_problem()) {
+    LOG_WARNING("{}, continuing with containers' ids in place of their names", *problem);
+  }
+  return name_containers(std::move(profile),
+                         [this](std::string_view id) { return container_names_->find(id); });
 }
 
 Result<> RecordRun::record_until_the_end() {
@@ -302,6 +359,10 @@ std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
       return state;
     }
   }
+  if (facts.engine == "none") {
+    return "the system was not sampled (--skip-system-profilers-above), and no profiler of a "
+           "runtime has told of any";
+  }
   return options_.pids.empty() && options_.command.empty() && kernel_filter_of(options_).empty()
              ? "every CPU was idle, try a longer -d"
              : "the selected processes used no CPU time while they were recorded, try a longer -d "
@@ -310,27 +371,35 @@ std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
 }
 
 Result<int> RecordRun::report_result() {
-  const EngineResult recording = TRY(engine_->finish());
+  EngineResult recording = TRY(engine_->finish());
   tell_problems();
+  ask_container_names();
   engine_.reset();
   for (const std::string& warning : recording.warnings) {
     LOG_WARNING("{}", warning);
   }
-  const RecordingFacts facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
-                                                                .times = times_,
-                                                                .frequency_hz = frequency_hz_,
-                                                                .command_status = command_status_});
+  ProfileHeader header;
+  header.container_names_enabled = container_names_.has_value();
+  metadata_.fill(header);
+  header.facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
+                                                  .times = times_,
+                                                  .frequency_hz = frequency_hz_,
+                                                  .command_status = command_status_});
+  header.facts.excluded.insert(header.facts.excluded.begin(), selection_.left_out.begin(),
+                               selection_.left_out.end());
+  const RecordingFacts& facts = header.facts;
   if (recording.profile.total() == 0) {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;
   }
-  const std::vector<std::string> written = TRY(
-      write_outputs(options_.outputs, recording.profile, facts, title_of(options_), times_.end));
+  const Profile profile = with_container_names(std::move(recording.profile));
+  const std::vector<std::string> written =
+      TRY(write_outputs(options_.outputs, profile, header, title_of(options_), times_.end));
   if (!options_.is_quiet) {
     const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
-    fmt::print(stderr, "{}",
-               render_summary(recording.profile, facts,
-                              {.has_colour = is_terminal, .written_paths = written}));
+    fmt::print(
+        stderr, "{}",
+        render_summary(profile, facts, {.has_colour = is_terminal, .written_paths = written}));
   }
   return kExitOk;
 }
@@ -341,6 +410,10 @@ Result<int> RecordRun::run() {
     return show_selected();
   }
   signals_ = TRY(StopSignals::open());
+  TRY(metadata_.prepare());
+  if (options_.has_container_names) {
+    container_names_.emplace(container_sockets_of(options_));
+  }
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s
                                        ? std::optional(std::chrono::seconds(*options_.duration_s))

@@ -86,6 +86,9 @@ class EbpfEngine final : public RecordEngine {
     return has_pids_ && recorder_->selected_count() == 0;
   }
   std::vector<std::string> take_problems() override;
+  std::vector<ContainerRef> take_new_containers() override {
+    return recorder_->take_new_containers();
+  }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
             .add_own = [](pid_t) {},  // it is sampled like any other process
@@ -141,7 +144,7 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
       {.frequency = frequency_hz,
        .is_pid_filtered = is_filtered,
        .is_cgroup_filtered = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
-                             !options.containers.empty(),
+                             !options.containers.empty() || options.ranks_cgroups,
        .is_comm_filtered = !options.comms.empty(),
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,

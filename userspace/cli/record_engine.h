@@ -15,6 +15,7 @@
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
+#include "userspace/process/process.h"
 #include "userspace/profile/profile.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/select/selection.h"
@@ -55,6 +56,9 @@ class RecordEngine {
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
+  // Containers that were not seen before, since the last call.
+  virtual std::vector<ContainerRef> take_new_containers() = 0;
+
   // For the profilers of runtimes that run beside it, as long as it lives.
   virtual RuntimeHooks runtime_hooks() { return {}; }
   // Whether it has Python's functions itself.
@@ -77,7 +81,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
 
-// Samples nothing.
-std::unique_ptr<RecordEngine> make_no_perf_engine();
+// Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result begins
+// with.
+std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts);
 
 }  // namespace waggle

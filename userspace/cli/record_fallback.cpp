@@ -42,6 +42,9 @@ class FallbackEngine final : public RecordEngine {
     return recorder_->is_over() || recorder_->is_given_up();
   }
   std::vector<std::string> take_problems() override { return recorder_->take_problems(); }
+  std::vector<ContainerRef> take_new_containers() override {
+    return recorder_->take_new_containers();
+  }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
             .add_own = [this](pid_t pid) { recorder_->add_own(pid); },
@@ -100,7 +103,13 @@ Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& 
   TRY(check_filters(options));
   if (options.is_perf_disabled) {
     LOG_INFO("--perf-mode disabled: the stacks of runtimes alone");
-    return make_no_perf_engine();
+    RecordingFacts facts;
+    facts.engine = "fallback";
+    facts.event = "none";
+    facts.tools.emplace_back("perf", "disabled (--perf-mode)");
+    facts.excluded.emplace_back(
+        "all but what profilers of runtimes see, each by its own clock (--perf-mode disabled)");
+    return make_idle_engine(std::move(facts));
   }
   Result<std::string> perf = locate_tool("perf", options.perf_path);
   if (!perf) {

@@ -8,8 +8,10 @@
 #include <bit>
 #include <climits>
 #include <limits>
+#include <utility>
 
 #include "base/text.h"
+#include "bpf/abi/select.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/tools/phpspy/command.h"
 
@@ -49,9 +51,30 @@ constexpr auto kOptions = std::to_array<Option>({
      .group = kTargets,
      .help = "not this cgroup, nor those below it, whatever else selects them; repeatable"},
     {.name = "container",
-     .value = "ID",
+     .value = "ID|NAME",
      .group = kTargets,
-     .help = "only this container, by the beginning of its id; repeatable, adds to --cgroup"},
+     .help = "only this container, by the beginning of its id or by its name; repeatable, adds to "
+             "--cgroup"},
+    {.name = "container-socket",
+     .value = "FILE",
+     .group = kTargets,
+     .help = "where Docker or Podman is asked for containers' names; repeatable; default: "
+             "/run/docker.sock and /run/podman/podman.sock"},
+    {.name = "disable-container-names",
+     .group = kTargets,
+     .help = "ask no runtime: containers are shown by their ids"},
+    {.name = "perf-use-cgroups",
+     .group = kTargets,
+     .help = "only the cgroups that use the most CPU, measured for a moment before the start"},
+    {.name = "perf-max-cgroups",
+     .value = "N",
+     .group = kTargets,
+     .help = "how many; 0: containers alone; default 50"},
+    {.name = "perf-max-docker-containers",
+     .value = "N",
+     .group = kTargets,
+     .help = "how many of them are containers, of any runtime, chosen before the others; default "
+             "0: they are cgroups like others"},
     {.name = "comm",
      .value = "NAME",
      .group = kTargets,
@@ -89,6 +112,20 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "BYTES",
      .group = kSampling,
      .help = "of each stack with dwarf, a multiple of 8; default 8192, 65528 at most"},
+    {.name = "skip-system-profilers-above",
+     .value = "N",
+     .group = kSampling,
+     .help = "on a host with more than N processes only profilers of runtimes are started; "
+             "default 0: no limit"},
+    {.name = "max-processes-runtime-profiler",
+     .value = "N",
+     .group = kSampling,
+     .help = "each profiler of a runtime takes the N processes that use the most CPU; default 0: "
+             "no limit"},
+    {.name = "min-profiling-duration",
+     .value = "SECONDS",
+     .group = kSampling,
+     .help = "processes younger than that get no profiler of their runtime; default 10"},
     {.name = "ring-size",
      .value = "KIB",
      .group = kSampling,
@@ -207,6 +244,19 @@ constexpr auto kOptions = std::to_array<Option>({
      .group = kOutput,
      .help = "html or col; default html, col with -o -"},
     {.name = "threads", .group = kOutput, .help = "one more frame per stack: the thread's name"},
+    {.name = "disable-metadata-collection",
+     .group = kOutput,
+     .help = "no system, CPU or memory in the header of a .col file, only the host's name"},
+    {.name = "disable-metrics-collection",
+     .group = kOutput,
+     .help = "not how busy the host's CPUs and memory were"},
+    {.name = "cloud-metadata",
+     .group = kOutput,
+     .help = "ask the cloud's own service (169.254.169.254) what machine this is: AWS, GCP, Azure"},
+    {.name = "external-metadata",
+     .value = "FILE",
+     .group = kOutput,
+     .help = R"(JSON {"static": {...}} for the header; no older than five minutes)"},
     {.name = "quiet", .group = kOther, .help = "only errors on stderr"},
     {.name = "verbose", .letter = 'v', .group = kOther, .help = "more messages on stderr"},
 });
@@ -243,27 +293,81 @@ Result<std::vector<std::string>> read_names(const ParsedArguments& parsed,
   return std::vector<std::string>(names.begin(), names.end());
 }
 
-bool is_start_of_container_id(std::string_view text) {
-  constexpr std::size_t kMaxDigits = 64;
-  return text.size() <= kMaxDigits &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+// As Docker and Podman take them.
+bool is_name_of_container(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 255;
+  constexpr std::string_view kLetters =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-";
+  return text.size() <= kMaxBytes && text.front() != '.' && text.front() != '-' &&
+         text.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+Result<> read_containers(const ParsedArguments& parsed, RecordOptions& options) {
+  options.containers = TRY(read_names(parsed, "container"));
+  options.has_container_names = !parsed.has("disable-container-names");
+  options.container_sockets = TRY(read_names(parsed, "container-socket"));
+  for (const std::string& container : options.containers) {
+    if (!is_name_of_container(container)) {
+      return fail(Errc::malformed,
+                  fmt::format("--container: {} is neither an id nor a name (docker ps, podman ps "
+                              "and crictl ps show them)",
+                              quoted(container)));
+    }
+    if (!options.has_container_names && !is_start_of_container_id(container)) {
+      return fail(Errc::malformed,
+                  fmt::format("--container: {} is no id, and --disable-container-names asks for "
+                              "no names",
+                              quoted(container)));
+    }
+  }
+  constexpr std::size_t kMaxSocketBytes = 107;  // unix(7)
+  for (const std::string& socket : options.container_sockets) {
+    if (socket.size() > kMaxSocketBytes) {
+      return fail(Errc::malformed, fmt::format("--container-socket: {} is longer than the path of "
+                                               "a socket can be",
+                                               quoted(socket)));
+    }
+  }
+  return {};
+}
+
+Result<> read_ranking(const ParsedArguments& parsed, RecordOptions& options) {
+  constexpr int kMax = SEL_MAX_CGROUPS;
+  options.ranks_cgroups = parsed.has("perf-use-cgroups");
+  for (const auto& [name, limit] :
+       {std::pair("perf-max-cgroups", &options.ranking.cgroups),
+        std::pair("perf-max-docker-containers", &options.ranking.containers)}) {
+    if (const std::string* text = parsed.find(name)) {
+      *limit = static_cast<std::size_t>(TRY(parse_integer(name, *text, 0, kMax)));
+      if (!options.ranks_cgroups) {
+        return fail(Errc::malformed, fmt::format("--{}: needs --perf-use-cgroups", name));
+      }
+    }
+  }
+  if (!options.ranks_cgroups) {
+    return {};
+  }
+  if (options.ranking.cgroups == 0 && options.ranking.containers == 0) {
+    return fail(Errc::malformed,
+                "--perf-max-cgroups: 0 needs --perf-max-docker-containers, else nothing is left");
+  }
+  const std::string_view other = !options.cgroups.empty()      ? "--cgroup"
+                                 : !options.containers.empty() ? "--container"
+                                                               : "";
+  if (!other.empty()) {
+    return fail(Errc::malformed, fmt::format("--perf-use-cgroups: cannot go with {}", other));
+  }
+  return {};
 }
 
 // All but the processes' numbers.
 Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
   options.cgroups = TRY(read_names(parsed, "cgroup"));
   options.excluded_cgroups = TRY(read_names(parsed, "cgroup-exclude"));
-  options.containers = TRY(read_names(parsed, "container"));
+  TRY(read_containers(parsed, options));
   options.comms = TRY(read_names(parsed, "comm"));
   options.is_dry_run = parsed.has("dry-run");
-  for (const std::string& container : options.containers) {
-    if (!is_start_of_container_id(container)) {
-      return fail(Errc::malformed,
-                  fmt::format("--container: {} is no id; names are not built yet (docker ps and "
-                              "crictl ps show the ids)",
-                              quoted(container)));
-    }
-  }
+  TRY(read_ranking(parsed, options));
   const std::string_view filter = !options.comms.empty()              ? "--comm"
                                   : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
                                                                       : "";
@@ -370,6 +474,21 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
       return fail(Errc::malformed, "--unwind-cache: \"\" is no directory");
     }
     options.unwind_cache_dir = *text;
+  }
+  return {};
+}
+
+Result<> read_limits(const ParsedArguments& parsed, RecordOptions& options) {
+  for (const auto& [name, limit] :
+       {std::pair("skip-system-profilers-above", &options.max_system_processes),
+        std::pair("max-processes-runtime-profiler", &options.max_runtime_processes)}) {
+    if (const std::string* text = parsed.find(name)) {
+      *limit = static_cast<std::uint32_t>(TRY(parse_integer(name, *text, 0, kMaxInt)));
+    }
+  }
+  if (const std::string* text = parsed.find("min-profiling-duration")) {
+    options.min_profiling_duration_s =
+        TRY(parse_integer("min-profiling-duration", *text, 0, kMaxInt));
   }
   return {};
 }
@@ -502,6 +621,18 @@ Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   }
   options.outputs = TRY(choose_outputs(parsed.all("output"), format));
   options.has_thread_frames = parsed.has("threads");
+  options.has_metadata = !parsed.has("disable-metadata-collection");
+  options.has_metrics = !parsed.has("disable-metrics-collection");
+  options.asks_cloud = parsed.has("cloud-metadata");
+  if (options.asks_cloud && !options.has_metadata) {
+    return fail(Errc::malformed, "--cloud-metadata: cannot go with --disable-metadata-collection");
+  }
+  if (const std::string* text = parsed.find("external-metadata")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--external-metadata: \"\" is no file");
+    }
+    options.external_metadata = *text;
+  }
   options.is_quiet = parsed.has("quiet");
   options.is_verbose = parsed.has("verbose");
   if (options.is_quiet && options.is_verbose) {
@@ -512,10 +643,17 @@ Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
 
 }  // namespace
 
+bool is_start_of_container_id(std::string_view text) {
+  constexpr std::size_t kMaxDigits = 64;
+  return text.size() <= kMaxDigits && !text.starts_with('-') &&
+         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
 std::string_view kernel_filter_of(const RecordOptions& options) {
   return !options.cgroups.empty()            ? "--cgroup"
          : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
          : !options.containers.empty()       ? "--container"
+         : options.ranks_cgroups             ? "--perf-use-cgroups"
          : !options.comms.empty()            ? "--comm"
                                              : "";
 }
@@ -563,6 +701,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_sampling(parsed, options));
   TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
+  TRY(read_limits(parsed, options));
   TRY(read_python(parsed, options));
   TRY(read_runtimes(parsed, options));
   TRY(check_py_spy(options));

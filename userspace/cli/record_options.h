@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
+#include "userspace/select/cgroup_ranking.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/phpspy/command.h"
 
@@ -38,13 +39,17 @@ struct RecordOptions {
   Engine engine = Engine::automatic;
   std::vector<pid_t> pids;  // sorted, without duplicates; empty: the whole host
   // Each of the next that is not empty must be met too.
-  std::vector<std::string> cgroups;           // paths and globs; what lies below is meant too
-  std::vector<std::string> excluded_cgroups;  // likewise
-  std::vector<std::string> containers;        // beginnings of ids; in one set with `cgroups`
-  std::vector<std::string> comms;             // names of processes
-  std::vector<std::string> command;           // with its arguments; empty: none
-  std::vector<OutputTarget> outputs;          // one at least
-  std::string perf_path;                      // "": where it is found
+  std::vector<std::string> cgroups;            // paths and globs; what lies below is meant too
+  std::vector<std::string> excluded_cgroups;   // likewise
+  std::vector<std::string> containers;         // beginnings of ids, or names; in one set with those
+  std::vector<std::string> container_sockets;  // of runtimes that know names; empty: the usual ones
+  bool has_container_names = true;
+  std::vector<std::string> comms;  // names of processes
+  bool ranks_cgroups = false;      // those that use the most CPU, in place of `cgroups`
+  RankingLimits ranking;
+  std::vector<std::string> command;   // with its arguments; empty: none
+  std::vector<OutputTarget> outputs;  // one at least
+  std::string perf_path;              // "": where it is found
   PerfMode perf_mode = PerfMode::fp;
   bool is_perf_disabled = false;  // the fallback engine: stacks of runtimes alone
   int perf_dwarf_stack_bytes = 8192;
@@ -59,22 +64,31 @@ struct RecordOptions {
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
   JavaMode java_mode = JavaMode::cpu;
-  std::string async_profiler_path;     // a library or its directory; "": where it is found
-  std::string async_profiler_args;     // more options of its agent
-  int java_patience_s = 30;            // with each answer of a JVM
-  bool has_ruby = true;                // rbspy tells its methods
-  std::string rbspy_path;              // "": where it is found
-  bool has_php = false;                // phpspy tells its functions
-  std::string phpspy_path;             // "": where it is found
-  std::string php_filter{kPhpFilter};  // of pgrep
-  bool has_dotnet = false;             // dotnet-trace tells its methods
-  std::string dotnet_trace_path;       // "": where it is found
-  bool with_children = false;          // of `pids`: also those forked later
-  bool is_dry_run = false;             // who would be recorded, and nothing else
-  bool has_thread_frames = false;      // --threads
+  std::string async_profiler_path;          // a library or its directory; "": where it is found
+  std::string async_profiler_args;          // more options of its agent
+  int java_patience_s = 30;                 // with each answer of a JVM
+  bool has_ruby = true;                     // rbspy tells its methods
+  std::string rbspy_path;                   // "": where it is found
+  bool has_php = false;                     // phpspy tells its functions
+  std::string phpspy_path;                  // "": where it is found
+  std::string php_filter{kPhpFilter};       // of pgrep
+  bool has_dotnet = false;                  // dotnet-trace tells its methods
+  std::string dotnet_trace_path;            // "": where it is found
+  bool with_children = false;               // of `pids`: also those forked later
+  bool is_dry_run = false;                  // who would be recorded, and nothing else
+  int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime
+  std::uint32_t max_runtime_processes = 0;  // of each such profiler, the busiest; 0: no limit
+  std::uint32_t max_system_processes = 0;  // on the host, for the engine to be started; 0: no limit
+  bool has_metadata = true;                // of the host, in the header
+  bool has_metrics = true;                 // likewise: how busy it was
+  bool asks_cloud = false;                 // the cloud's service that the host has an address of
+  std::string external_metadata;           // a file; "": none
+  bool has_thread_frames = false;          // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };
+
+bool is_start_of_container_id(std::string_view text);
 
 // Whether a filter is on that only the kernel side knows: its option's name, or "".
 std::string_view kernel_filter_of(const RecordOptions& options);

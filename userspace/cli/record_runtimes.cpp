@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <iterator>
 #include <span>
@@ -29,7 +30,9 @@ RuntimeTargets targets_of(const RecordOptions& options, const Selection& selecti
   RuntimeTargets targets{.takes_all = true,
                          .named = {},
                          .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
-                         .follows_children = options.with_children || !options.command.empty()};
+                         .follows_children = options.with_children || !options.command.empty(),
+                         .youngest = std::chrono::seconds(options.min_profiling_duration_s),
+                         .limit = options.max_runtime_processes};
   if (!kernel_filter_of(options).empty()) {
     targets.is_recorded = [&selection](pid_t pid) {
       return match_process(static_cast<std::uint32_t>(pid), selection).has_value();
@@ -145,6 +148,9 @@ class EngineWithRuntimes final : public RecordEngine {
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
   [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
   std::vector<std::string> take_problems() override;
+  std::vector<ContainerRef> take_new_containers() override {
+    return engine_->take_new_containers();
+  }
   Result<> stop() override;
   Result<EngineResult> finish() override;
   [[nodiscard]] bool walks_python() const override { return engine_->walks_python(); }

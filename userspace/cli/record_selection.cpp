@@ -6,17 +6,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/process/proc_fs.h"
+#include "userspace/remote/container_runtime.h"
+#include "userspace/select/cgroup_ranking.h"
 #include "userspace/select/container_cgroups.h"
 #include "userspace/select/match.h"
 
@@ -26,6 +30,8 @@ namespace {
 
 using Find = std::function<Result<std::vector<Cgroup>>(std::string_view text,
                                                        std::span<const CgroupHierarchy>)>;
+
+constexpr std::chrono::milliseconds kRankingTime(300);
 
 constexpr std::size_t kShown = 3;  // cgroups of one value, in the log
 
@@ -61,6 +67,57 @@ Result<> find_all(std::string_view option, const std::vector<std::string>& value
   return {};
 }
 
+// By the beginning of its id; else by its name, which a runtime must tell.
+Result<std::vector<Cgroup>> find_named_container(std::string_view text,
+                                                 std::span<const CgroupHierarchy> hierarchies,
+                                                 const RecordOptions& options) {
+  auto by_id = is_start_of_container_id(text) ? find_container(text, hierarchies)
+                                              : Result<std::vector<Cgroup>>();
+  if ((by_id && !by_id->empty()) || !options.has_container_names) {
+    return by_id;
+  }
+  std::string problem = by_id ? "no container is called so" : by_id.error().what;
+  for (const std::string& socket : container_sockets_of(options)) {
+    const auto named = ask_container(socket, text);
+    if (named && *named) {
+      return find_container((*named)->id, hierarchies);
+    }
+    if (!named && named.error().code != Errc::not_found) {
+      problem = named.error().what;
+    }
+  }
+  return fail(Errc::not_found,
+              fmt::format("{}; names were asked of {} (--container-socket)", problem,
+                          fmt::join(container_sockets_of(options), ", ")));
+}
+
+// The busiest cgroups of a short while into `included`.
+Result<> rank(const RecordOptions& options, Selection& selection) {
+  CgroupRanking ranking(options.ranking, selection.hierarchies, selection.excluded);
+  TRY(ranking.begin());
+  std::this_thread::sleep_for(kRankingTime);
+  const Ranking ranked = TRY(ranking.refresh());
+  for (const CgroupRank& rank : ranked.chosen) {
+    LOG_DEBUG("--perf-use-cgroups: {} used {:.1f} ms", printable(rank.cgroup.path),
+              static_cast<double>(rank.used_ns) / 1e6);
+    selection.included.push_back(rank.cgroup);
+  }
+  if (selection.included.empty()) {
+    LOG_WARNING("--perf-use-cgroups: no cgroup was found in {}, so nothing is chosen by it",
+                list_hierarchies(selection.hierarchies));
+    selection.included.push_back(no_cgroup());
+  } else {
+    LOG_INFO("--perf-use-cgroups: {} of {} cgroups, {} the busiest", ranked.chosen.size(),
+             ranked.candidates, printable(ranked.chosen.front().cgroup.path));
+  }
+  if (ranked.chosen.size() < ranked.candidates) {
+    selection.left_out.push_back(
+        fmt::format("--perf-max-cgroups {}: {} of {} cgroups", options.ranking.cgroups,
+                    ranked.candidates - ranked.chosen.size(), ranked.candidates));
+  }
+  return {};
+}
+
 // Nothing: it is gone, or not selected.
 std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& options,
                                    const Selection& selection) {
@@ -86,7 +143,9 @@ std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& optio
 Result<Selection> find_selection(const RecordOptions& options) {
   Selection selection;
   selection.comms = options.comms;
-  if (options.cgroups.empty() && options.excluded_cgroups.empty() && options.containers.empty()) {
+  const bool has_cgroups = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
+                           !options.containers.empty() || options.ranks_cgroups;
+  if (!has_cgroups) {
     return selection;
   }
   selection.hierarchies = TRY(find_cgroup_hierarchies());
@@ -95,10 +154,24 @@ Result<Selection> find_selection(const RecordOptions& options) {
     return find_cgroups(text, among);
   };
   TRY(find_all("--cgroup", options.cgroups, find_any, hierarchies, selection.included));
-  TRY(find_all("--container", options.containers, find_container, hierarchies, selection.included));
+  const Find find_one = [&](std::string_view text, std::span<const CgroupHierarchy> among) {
+    return find_named_container(text, among, options);
+  };
+  TRY(find_all("--container", options.containers, find_one, hierarchies, selection.included));
   TRY(find_all("--cgroup-exclude", options.excluded_cgroups, find_any, hierarchies,
                selection.excluded));
+  if (options.ranks_cgroups) {
+    TRY(rank(options, selection));
+  }
   return selection;
+}
+
+std::vector<std::string> container_sockets_of(const RecordOptions& options) {
+  if (!options.has_container_names) {
+    return {};
+  }
+  return options.container_sockets.empty() ? default_container_sockets()
+                                           : options.container_sockets;
 }
 
 Result<std::string> list_selected(const RecordOptions& options, const Selection& selection) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "userspace/cli/record_options.h"
@@ -14,6 +15,9 @@ namespace waggle {
 // Says in the log which hierarchy a path was found in.  Errc::not_found: an option's value is
 // nothing on this host.
 Result<Selection> find_selection(const RecordOptions& options);
+
+// Where names of containers are asked.
+std::vector<std::string> container_sockets_of(const RecordOptions& options);
 
 // One line for each process: its id, its name, why it would be profiled.  Control characters of
 // names are replaced.

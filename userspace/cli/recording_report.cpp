@@ -17,7 +17,6 @@
 #include "userspace/cli/version.h"
 #include "userspace/output/collapsed.h"
 #include "userspace/output/flame_graph.h"
-#include "userspace/output/profile_header.h"
 
 namespace waggle {
 
@@ -50,15 +49,14 @@ std::vector<std::string> containers_of(const Profile& profile) {
   return {names.begin(), names.end()};
 }
 
-Result<std::string> render(OutputFormat format, const Profile& profile, const RecordingFacts& facts,
+Result<std::string> render(OutputFormat format, const Profile& profile, const ProfileHeader& header,
                            std::string_view title) {
   if (format == OutputFormat::html) {
-    return render_flame_graph(profile, {.title = std::string(title), .recording = facts});
+    return render_flame_graph(profile, {.title = std::string(title), .recording = header.facts});
   }
-  ProfileHeader header;
-  header.containers = containers_of(profile);
-  header.facts = facts;
-  return render_collapsed(profile, render_header(header));
+  ProfileHeader whole = header;
+  whole.containers = containers_of(profile);
+  return render_collapsed(profile, render_header(whole));
 }
 
 Result<> write_output(const std::string& path, std::string_view text) {
@@ -114,14 +112,14 @@ RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
 }
 
 Result<std::vector<std::string>> write_outputs(const std::vector<OutputTarget>& targets,
-                                               const Profile& profile, const RecordingFacts& facts,
+                                               const Profile& profile, const ProfileHeader& header,
                                                std::string_view title,
                                                std::chrono::system_clock::time_point end) {
   std::vector<std::string> written;
   for (const OutputTarget& target : targets) {
     const std::string path =
         target.path.empty() ? default_output_name(end, target.format) : target.path;
-    const std::string text = TRY(render(target.format, profile, facts, title));
+    const std::string text = TRY(render(target.format, profile, header, title));
     TRY(write_output(path, text));
     if (!target.is_stdout()) {
       written.push_back(path);

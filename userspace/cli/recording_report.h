@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "userspace/cli/output_path.h"
+#include "userspace/output/profile_header.h"
 #include "userspace/output/recording_facts.h"
 #include "userspace/profile/profile.h"
 
@@ -30,10 +31,11 @@ struct RunFacts {
 
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run);
 
+// `header`: all but its containers, which the profile has.
 // Errc of the first file that could not be written; those before it are whole.  The paths written,
 // without stdout.
 Result<std::vector<std::string>> write_outputs(const std::vector<OutputTarget>& targets,
-                                               const Profile& profile, const RecordingFacts& facts,
+                                               const Profile& profile, const ProfileHeader& header,
                                                std::string_view title,
                                                std::chrono::system_clock::time_point end);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/output/profile_header.h"
 
+#include <utility>
+
 #include "userspace/output/recording_facts_json.h"
 
 namespace waggle {
@@ -18,7 +20,8 @@ ordered_json number_or_null(const std::optional<double>& value) {
 std::string render_header(const ProfileHeader& header) {
   auto metadata = ordered_json::object();
   for (const auto& [key, value] : header.metadata) {
-    metadata[key] = value;
+    auto parsed = ordered_json::parse(value, nullptr, false);
+    metadata[key] = parsed.is_discarded() ? ordered_json(value) : std::move(parsed);
   }
   ordered_json object;
   object["containers"] = header.containers;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "userspace/remote/http.h"
 
 namespace waggle {

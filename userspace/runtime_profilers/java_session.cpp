@@ -100,6 +100,10 @@ JavaSession::Verdict JavaSession::look_at(pid_t pid) {
   if (!find_library()) {
     return Verdict::decided;
   }
+  if (processes_.is_limit_reached(runs_.size())) {
+    notes_.exclude(fmt::format("--max-processes-runtime-profiler {}", processes_.limit()), pid);
+    return Verdict::decided;
+  }
   if (runs_.size() >= kMaxRuns) {
     notes_.exclude(fmt::format("more than {} JVMs at once", kMaxRuns), pid);
     return Verdict::decided;

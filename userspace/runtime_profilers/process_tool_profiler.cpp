@@ -68,7 +68,9 @@ ProcessToolProfiler::Verdict ProcessToolProfiler::look_at(pid_t pid, const ProcS
     return Verdict::not_yet;
   }
   if (is_wanted(pid, stat) && find_program() && make_directory()) {
-    if (runs_.size() < kMaxRuns) {
+    if (processes_.is_limit_reached(runs_.size()) && !processes_.is_named(pid)) {
+      notes_.exclude(fmt::format("--max-processes-runtime-profiler {}", processes_.limit()), pid);
+    } else if (runs_.size() < kMaxRuns) {
       start_run(pid);
     } else {
       notes_.exclude(fmt::format("more than {} at once", kMaxRuns), pid);
@@ -83,7 +85,7 @@ bool ProcessToolProfiler::is_wanted(pid_t pid, const ProcStat& stat) {
   }
   std::string reason = tool_->why_not(pid);
   if (reason.empty() && tool_->leaves_young() && processes_.is_too_young(stat)) {
-    reason = fmt::format("younger than {} s", kYoungProcess.count());
+    reason = fmt::format("younger than {} s", processes_.youngest().count());
   }
   if (!reason.empty()) {
     notes_.exclude(reason, pid);

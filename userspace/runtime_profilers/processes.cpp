@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/runtime_profilers/processes.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <thread>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "userspace/process/process_table.h"
 
 namespace waggle {
@@ -21,12 +29,29 @@ constexpr milliseconds kLookInterval(200);
 constexpr milliseconds kLaterInterval(1000);
 constexpr seconds kEarly(2);
 constexpr int kMaxLooks = 30;
+constexpr milliseconds kWindow(200);  // twenty ticks
 
 std::chrono::nanoseconds age_of(const ProcStat& stat) {
   const TableClock now = TableClock::now();
   const std::uint64_t boottime_ns = now.monotonic_ns + now.boottime_offset_ns;
   const std::uint64_t start_ns = stat.start_ticks * kTickNs;
   return std::chrono::nanoseconds(boottime_ns > start_ns ? boottime_ns - start_ns : 0);
+}
+
+// Of all threads, user's and system's; 0 when it is gone.
+std::uint64_t read_cpu_ticks(pid_t pid) {
+  constexpr std::size_t kMaxBytes = 4096;
+  constexpr std::size_t kUser = 11;  // counted from the state, which follows the name
+  constexpr std::size_t kSystem = 12;
+  const auto text = read_file(fmt::format("/proc/{}/stat", pid), kMaxBytes);
+  const std::size_t name_end = text ? text->rfind(") ") : std::string::npos;
+  if (name_end == std::string::npos) {
+    return 0;
+  }
+  const auto fields = split(std::string_view(*text).substr(name_end + 2), ' ');
+  return fields.size() <= kSystem ? 0
+                                  : parse_number<std::uint64_t>(fields[kUser]).value_or(0) +
+                                        parse_number<std::uint64_t>(fields[kSystem]).value_or(0);
 }
 
 }  // namespace
@@ -40,7 +65,24 @@ void RuntimeProcesses::start() {
     }
   }
   look_around();
+  if (targets_.limit != 0) {
+    order_by_cpu();
+  }
   work_off(kFirstLook);
+}
+
+// Those in the queue, by what they use in a moment.
+void RuntimeProcesses::order_by_cpu() {
+  std::map<pid_t, std::uint64_t> used;
+  for (const pid_t pid : queue_) {
+    used[pid] = read_cpu_ticks(pid);
+  }
+  std::this_thread::sleep_for(kWindow);
+  for (auto& [pid, ticks] : used) {
+    const std::uint64_t now = read_cpu_ticks(pid);
+    ticks = now > ticks ? now - ticks : 0;
+  }
+  std::ranges::stable_sort(queue_, std::greater(), [&](pid_t pid) { return used[pid]; });
 }
 
 void RuntimeProcesses::tick() {
@@ -103,7 +145,7 @@ bool RuntimeProcesses::is_named(pid_t pid) const {
 }
 
 bool RuntimeProcesses::is_too_young(const ProcStat& stat) const {
-  return !targets_.is_pid_filtered && age_of(stat) < kYoungProcess;
+  return !targets_.is_pid_filtered && age_of(stat) < targets_.youngest;
 }
 
 }  // namespace waggle

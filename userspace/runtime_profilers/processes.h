@@ -22,6 +22,8 @@ struct RuntimeTargets {
   std::vector<pid_t> named;      // shown whatever speaks against it
   bool is_pid_filtered = false;  // as the recording
   bool follows_children = false;
+  std::chrono::seconds youngest{10};  // gProfiler's --min-profiling-duration
+  std::size_t limit = 0;              // of one profiler, the busiest first; 0: none
   // Whether a process is recorded where that is more than the above; nothing: all are.
   std::function<bool(pid_t)> is_recorded = {};
 };
@@ -50,12 +52,19 @@ class RuntimeProcesses {
   [[nodiscard]] bool is_named(pid_t pid) const;
   // As gProfiler's --min-profiling-duration has it; never where the recording is of pids.
   [[nodiscard]] bool is_too_young(const ProcStat& stat) const;
+  [[nodiscard]] std::chrono::seconds youngest() const { return targets_.youngest; }
+  // Whether one more would be too many.
+  [[nodiscard]] bool is_limit_reached(std::size_t profiled) const {
+    return targets_.limit != 0 && profiled >= targets_.limit;
+  }
+  [[nodiscard]] std::size_t limit() const { return targets_.limit; }
   // Whether there is any that was decided.
   [[nodiscard]] bool has_met_any() const { return !decided_.empty(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  void order_by_cpu();
   void look_around();
   void work_off(std::chrono::milliseconds limit);
   void look_at(pid_t pid);
@@ -70,8 +79,5 @@ class RuntimeProcesses {
   Clock::time_point start_;
   Clock::time_point looked_;
 };
-
-// What is_too_young() goes by, for messages.
-constexpr std::chrono::seconds kYoungProcess(10);
 
 }  // namespace waggle

@@ -308,6 +308,42 @@ TEST(PySpyInEbpfMode, takes_the_pythons_that_are_too_many_for_the_kernel_side) {
   EXPECT_GT(file.count_of(kComm, ".spend_all ("), 10U);
 }
 
+// The system's profiler is left out; that of the runtime is not.
+TEST(Limits, of_the_hosts_size_leave_the_profilers_of_runtimes) {
+  const TestProgram native(ahead({RECURSION, "10"}));
+  const TestProgram python(python_shares());
+  const PySpyStandIn py_spy(kMadeUp);
+  const WaggleResult result =
+      run_waggle({"record", "-o", "-", "-d", "2", "-p", pid_of(native) + "," + pid_of(python),
+                  "--skip-system-profilers-above", "1", "--py-spy-path", py_spy.path()});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(file.count_of(kComm, ";x.made_up (/x.py:1)_[p]"), 5U) << result.out;
+  EXPECT_EQ(file.total(), 5U);
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_EQ(file.header["waggle"]["engine"], "none");
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(),
+              HasSubstr("--skip-system-profilers-above 1: the host has"));
+  EXPECT_THAT(result.err, HasSubstr("continuing with the profilers of runtimes alone"));
+  const CollapsedFile all = record({"--skip-system-profilers-above", "1000000"},
+                                   {"-d", "2", "-F", "199", "-p", pid_of(native)});
+  EXPECT_GT(all.count_of("recursion"), 0U);
+}
+
+TEST(Limits, of_runtimes_take_the_busiest) {
+  const TestProgram idle(
+      {"python3", "-c", "import time; print('ready', flush=True); time.sleep(1000)"});
+  const TestProgram busy(python_shares());
+  const PySpyStandIn py_spy(kMadeUp);
+  const CollapsedFile file =
+      record({"--engine", "ebpf", "--python-mode", "pyspy", "--max-processes-runtime-profiler", "1",
+              "--py-spy-path", py_spy.path()},
+             {"-d", "2", "-F", "199", "-p", pid_of(idle) + "," + pid_of(busy)});
+  EXPECT_EQ(py_spy.targets(), pid_of(busy) + "\n");
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(),
+              HasSubstr("--max-processes-runtime-profiler 1"));
+}
+
 // The processes that another one started, not its threads, as the kernel tells.
 TEST(BtfVisible, not_one_child_is_started_for_native_and_python) {
   const TestProgram native(ahead({RECURSION, "10"}));

@@ -227,8 +227,9 @@ TEST_P(SelectCgroup, tells_the_container_of_each_sample) {
   payload->take(in_first.pid());
   containerd->take(in_second.pid());
   pod->take(in_none.pid());
+  const std::string pids = fmt::format("{},{},{}", in_first.pid(), in_second.pid(), in_none.pid());
   for (const std::string engine : {"ebpf", "fallback"}) {
-    const Recorded recorded = record({"--engine", engine});
+    const Recorded recorded = record({"--engine", engine, "-p", pids});
     EXPECT_THAT(containers_of(recorded.file, "shares"), ElementsAre(first)) << engine;
     EXPECT_THAT(containers_of(recorded.file, "recursion"), ElementsAre(second)) << engine;
     EXPECT_THAT(containers_of(recorded.file, "threads"), ElementsAre("")) << engine;
@@ -246,8 +247,40 @@ TEST_P(SelectCgroup, tells_the_container_of_processes_that_live_for_a_moment) {
   const TestProgram shell(
       {"sh", "-c", "echo ready; while :; do timeout 0.03 sha256sum /dev/zero; done"});
   container->take(shell.pid());
-  const Recorded recorded = record({"--engine", "ebpf"});
+  const Recorded recorded =
+      record({"--engine", "ebpf", "-p", std::to_string(shell.pid()), "--children"});
   EXPECT_THAT(containers_of(recorded.file, "sha256sum"), ElementsAre(id));
+}
+
+// Of two busy cgroups and many idle ones the busiest; a host's own cgroups are busy or not.
+TEST_P(SelectCgroup, records_the_busiest_containers_alone) {
+  if (!GetParam() && hierarchy_->name.find("cpuacct") == std::string::npos) {
+    for (const CgroupHierarchy& hierarchy : TestCgroup::hierarchies()) {
+      if (hierarchy.name.find("cpuacct") != std::string::npos) {
+        hierarchy_ = hierarchy;
+      }
+    }
+  }
+  const std::string busy = "e2e5" + std::string(60, 'a');
+  const std::string idle = "e2e5" + std::string(60, 'b');
+  const auto in_busy = make("docker-" + busy + ".scope");
+  const auto in_idle = make("docker-" + idle + ".scope");
+  const auto beside = make("waggle_e2e_beside");
+  const TestProgram first({SHARES});
+  const TestProgram second({"sh", "-c", "echo ready; while :; do sleep 0.02; done"});
+  const TestProgram third({RECURSION, "10"});
+  in_busy->take(first.pid());
+  in_idle->take(second.pid());
+  beside->take(third.pid());
+  const Recorded recorded = record(
+      {"--perf-use-cgroups", "--perf-max-cgroups", "0", "--perf-max-docker-containers", "1"});
+  EXPECT_GT(recorded.file.count_of("shares"), 0U);
+  EXPECT_EQ(recorded.file.count_of("shares"), recorded.file.total());
+  EXPECT_THAT(containers_of(recorded.file, "shares"), ElementsAre(busy));
+  EXPECT_THAT(recorded.file.header["waggle"]["excluded"].dump(), HasSubstr("--perf-max-cgroups 0"));
+  const Recorded both = record({"--perf-use-cgroups", "--perf-max-cgroups", "2"});
+  EXPECT_GT(both.file.count_of("shares"), 0U);
+  EXPECT_GT(both.file.count_of("recursion"), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, SelectCgroup, testing::Bool(),
@@ -267,6 +300,15 @@ TEST(Select, lists_the_whole_host_when_nothing_is_chosen) {
       run_waggle({"record", "--dry-run"}, {"setpriv", "--reuid=65534", "--clear-groups"});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(line_of(result.out, program), HasSubstr("the whole host"));
+}
+
+TEST(Select, records_nothing_where_no_container_is_found) {
+  const WaggleResult result =
+      run_waggle({"record", "-d", "1", "-o", "-", "--perf-use-cgroups", "--perf-max-cgroups", "0",
+                  "--perf-max-docker-containers", "5"});
+  EXPECT_EQ(result.status, 4) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("no cgroup was found in "));
+  EXPECT_THAT(result.out, IsEmpty());
 }
 
 TEST(Select, writes_no_file_when_nothing_ran_in_the_cgroup) {

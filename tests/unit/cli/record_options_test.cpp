@@ -345,12 +345,92 @@ TEST(RecordOptions, say_who_is_selected) {
   EXPECT_EQ(kernel_filter_of(options_of({"--comm", "a"})), "--comm");
 }
 
+TEST(RecordOptions, say_what_the_header_tells_of_the_host) {
+  const RecordOptions usual = options_of({});
+  EXPECT_TRUE(usual.has_metadata);
+  EXPECT_TRUE(usual.has_metrics);
+  EXPECT_FALSE(usual.asks_cloud) << "it is traffic";
+  const RecordOptions less =
+      options_of({"--disable-metadata-collection", "--disable-metrics-collection"});
+  EXPECT_FALSE(less.has_metadata);
+  EXPECT_FALSE(less.has_metrics);
+  EXPECT_TRUE(options_of({"--cloud-metadata"}).asks_cloud);
+  EXPECT_EQ(options_of({"--external-metadata", "/a"}).external_metadata, "/a");
+  EXPECT_EQ(error_of({"--external-metadata", ""}), "--external-metadata: \"\" is no file");
+  EXPECT_EQ(error_of({"--cloud-metadata", "--disable-metadata-collection"}),
+            "--cloud-metadata: cannot go with --disable-metadata-collection");
+}
+
+TEST(RecordOptions, take_limits_as_gprofiler_names_them) {
+  const RecordOptions usual = options_of({});
+  EXPECT_EQ(usual.max_system_processes, 0U);
+  EXPECT_EQ(usual.max_runtime_processes, 0U);
+  EXPECT_EQ(usual.min_profiling_duration_s, 10);
+  const RecordOptions limited =
+      options_of({"--skip-system-profilers-above", "600", "--max-processes-runtime-profiler", "5",
+                  "--min-profiling-duration", "30"});
+  EXPECT_EQ(limited.max_system_processes, 600U);
+  EXPECT_EQ(limited.max_runtime_processes, 5U);
+  EXPECT_EQ(limited.min_profiling_duration_s, 30);
+  for (const std::string name : {"--skip-system-profilers-above",
+                                 "--max-processes-runtime-profiler", "--min-profiling-duration"}) {
+    EXPECT_EQ(error_of({name, "0"}), "no error");
+    for (const auto* const value : {"-1", "few", "", "1.5", "99999999999"}) {
+      EXPECT_THAT(error_of({name, value}), HasSubstr(name + ": ")) << value;
+    }
+  }
+}
+
+TEST(RecordOptions, rank_cgroups) {
+  EXPECT_FALSE(options_of({}).ranks_cgroups);
+  const RecordOptions usual = options_of({"--perf-use-cgroups"});
+  EXPECT_TRUE(usual.ranks_cgroups);
+  EXPECT_EQ(usual.ranking.cgroups, 50U);
+  EXPECT_EQ(usual.ranking.containers, 0U);
+  EXPECT_EQ(kernel_filter_of(usual), "--perf-use-cgroups");
+  const RecordOptions containers = options_of(
+      {"--perf-use-cgroups", "--perf-max-cgroups", "0", "--perf-max-docker-containers", "7"});
+  EXPECT_EQ(containers.ranking.cgroups, 0U);
+  EXPECT_EQ(containers.ranking.containers, 7U);
+  EXPECT_EQ(error_of({"--perf-use-cgroups", "--perf-max-cgroups", "0"}),
+            "--perf-max-cgroups: 0 needs --perf-max-docker-containers, else nothing is left");
+  EXPECT_EQ(error_of({"--perf-max-cgroups", "7"}), "--perf-max-cgroups: needs --perf-use-cgroups");
+  EXPECT_EQ(error_of({"--perf-use-cgroups", "--cgroup", "a"}),
+            "--perf-use-cgroups: cannot go with --cgroup");
+  EXPECT_EQ(error_of({"--perf-use-cgroups", "--engine", "fallback"}),
+            "--perf-use-cgroups: cannot go with --engine fallback, which cannot tell");
+  for (const auto* const value : {"-1", "many", "4097", ""}) {
+    EXPECT_THAT(error_of({"--perf-use-cgroups", "--perf-max-cgroups", value}),
+                HasSubstr("--perf-max-cgroups: "));
+    EXPECT_THAT(error_of({"--perf-use-cgroups", "--perf-max-docker-containers", value}),
+                HasSubstr("--perf-max-docker-containers: "));
+  }
+}
+
+TEST(RecordOptions, take_containers_by_id_and_by_name) {
+  EXPECT_TRUE(options_of({}).has_container_names);
+  EXPECT_FALSE(options_of({"--disable-container-names"}).has_container_names);
+  const RecordOptions options =
+      options_of({"--container", "my-app_1.x", "--container-socket", "/run/a.sock"});
+  EXPECT_THAT(options.containers, ElementsAre("my-app_1.x"));
+  EXPECT_THAT(options.container_sockets, ElementsAre("/run/a.sock"));
+  EXPECT_THAT(options_of({"--container", "af", "--disable-container-names"}).containers,
+              ElementsAre("af"));
+}
+
 TEST(RecordOptions, refuse_a_selection_that_makes_no_sense) {
   EXPECT_EQ(error_of({"--cgroup", ""}), "--cgroup: \"\" is no name");
   EXPECT_THAT(error_of({"--cgroup", std::string(5000, 'a')}),
               HasSubstr("is longer than a path can be"));
   EXPECT_EQ(error_of({"--comm", ""}), "--comm: \"\" is no name");
-  EXPECT_THAT(error_of({"--container", "my-app"}), HasSubstr("\"my-app\" is no id"));
+  EXPECT_THAT(error_of({"--container", "../app"}), HasSubstr("\"../app\" is neither an id nor"));
+  EXPECT_THAT(error_of({"--container", "-app"}), HasSubstr("is neither an id nor a name"));
+  EXPECT_EQ(error_of({"--container", ""}), "--container: \"\" is no name");
+  EXPECT_THAT(error_of({"--container", "app", "--disable-container-names"}),
+              HasSubstr("\"app\" is no id, and --disable-container-names"));
+  EXPECT_EQ(error_of({"--container-socket", ""}), "--container-socket: \"\" is no name");
+  EXPECT_THAT(error_of({"--container-socket", "/" + std::string(107, 'a')}),
+              HasSubstr("longer than the path of a socket"));
   EXPECT_EQ(error_of({"--cgroup", "a", "--", "true"}),
             "--cgroup: cannot go with a command after \"--\"");
   EXPECT_EQ(error_of({"--dry-run", "--", "true"}),

@@ -55,7 +55,7 @@ TEST(ProfileHeader, of_nothing_has_the_values_that_stand_for_nothing) {
 TEST(ProfileHeader, carries_what_it_is_given) {
   ProfileHeader header;
   header.containers = {"web-1"};
-  header.metadata = {{"hostname", "h"}};
+  header.metadata = {{"hostname", R"("h")"}, {"processors", "2"}, {"odd", "{"}};
   header.cpu_avg = 12.5;
   header.facts.frequency = 99;
   header.facts.samples = 1'000'000'000'000;
@@ -66,7 +66,7 @@ TEST(ProfileHeader, carries_what_it_is_given) {
   header.facts.overhead = {0.5, 1024, 2048};
   const ordered_json object = parse(header);
   EXPECT_EQ(object["containers"].dump(), R"(["web-1"])");
-  EXPECT_EQ(object["metadata"].dump(), R"({"hostname":"h"})");
+  EXPECT_EQ(object["metadata"].dump(), R"({"hostname":"h","processors":2,"odd":"{"})");
   EXPECT_EQ(object["metrics"].dump(), R"({"cpu_avg":12.5,"mem_avg":null})");
   const ordered_json& facts = object["waggle"];
   EXPECT_EQ(facts["frequency"].dump(), "99");

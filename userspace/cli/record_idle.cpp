@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine of `--perf-mode disabled`: it samples nothing, so that the stacks of runtimes are all
-// there is.
+// The engine of recordings without a system's profiler: the stacks of runtimes are all there is.
 #include <fmt/core.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <set>
+#include <string>
 #include <utility>
 
+#include "base/file.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/process/proc_fs.h"
 
@@ -15,15 +18,20 @@ namespace waggle {
 
 namespace {
 
-class NoPerfEngine final : public RecordEngine {
+std::string read_name(const std::string& path) {
+  const auto name = read_file(path, 64);
+  return name ? name->substr(0, name->find('\n')) : "[unknown]";
+}
+
+class IdleEngine final : public RecordEngine {
  public:
+  explicit IdleEngine(RecordingFacts facts) : facts_(std::move(facts)) {}
+
   Result<> select_pid(pid_t pid) override {
     pids_.insert(pid);
     return {};
   }
-  Result<> select(const Selection&) override {
-    return fail(Errc::unsupported, "nothing here can select by cgroup or name");
-  }
+  Result<> select(const Selection&) override { return {}; }  // the profilers keep to it
   Result<> start() override {
     start_ = Clock::now();
     return {};
@@ -43,14 +51,14 @@ class NoPerfEngine final : public RecordEngine {
     });
   }
   std::vector<std::string> take_problems() override { return {}; }
+  std::vector<ContainerRef> take_new_containers() override { return {}; }
   RuntimeHooks runtime_hooks() override {
-    return {.tell_apart =
-                [this](pid_t pid) {
-                  const auto stat = proc_.read_stat(static_cast<std::uint32_t>(pid));
-                  return stat ? stat->comm : std::string("[unknown]");
-                },
+    return {.tell_apart = [](pid_t pid) { return read_name(fmt::format("/proc/{}/comm", pid)); },
             .add_own = [](pid_t) {},
-            .thread_name = [](pid_t, pid_t) { return std::string(); }};
+            .thread_name =
+                [](pid_t pid, pid_t tid) {
+                  return read_name(fmt::format("/proc/{}/task/{}/comm", pid, tid));
+                }};
   }
   [[nodiscard]] bool has_samples() const override { return false; }
   Result<> stop() override {
@@ -58,18 +66,13 @@ class NoPerfEngine final : public RecordEngine {
     return {};
   }
   Result<EngineResult> finish() override {
-    RecordingFacts facts;
-    facts.engine = "fallback";
-    facts.event = "none";
-    facts.duration_s = std::chrono::duration<double>(end_ - start_).count();
-    facts.tools.emplace_back("perf", "disabled (--perf-mode)");
-    facts.excluded.emplace_back(
-        "all but what profilers of runtimes see, each by its own clock (--perf-mode disabled)");
-    return EngineResult{.profile = {}, .facts = std::move(facts), .warnings = {}};
+    facts_.duration_s = std::chrono::duration<double>(end_ - start_).count();
+    return EngineResult{.profile = {}, .facts = std::move(facts_), .warnings = {}};
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+  RecordingFacts facts_;
   ProcFs proc_;
   std::set<pid_t> pids_;
   Clock::time_point start_;
@@ -78,8 +81,8 @@ class NoPerfEngine final : public RecordEngine {
 
 }  // namespace
 
-std::unique_ptr<RecordEngine> make_no_perf_engine() {
-  return std::make_unique<NoPerfEngine>();
+std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts) {
+  return std::make_unique<IdleEngine>(std::move(facts));
 }
 
 }  // namespace waggle
