@@ -49,7 +49,7 @@ bool wait_until(const std::function<bool()>& is_done, milliseconds limit) {
 std::vector<std::string> record(pid_t pid, std::vector<std::string> more = {}) {
   std::vector<std::string> arguments = {"record",
                                         "-F",
-                                        "199",
+                                        "499",
                                         "-o",
                                         "-",
                                         "-p",
@@ -358,7 +358,7 @@ TEST_P(Java, outside_of_the_chosen_cgroup_is_not_touched) {
   const TestProgram outside(command());
   cgroup.take(inside.pid());
   const WaggleResult result =
-      run_waggle({"record", "-F", "199", "-d", "3", "-o", "-", "--cgroup", cgroup.path(),
+      run_waggle({"record", "-F", "499", "-d", "3", "-o", "-", "--cgroup", cgroup.path(),
                   "--async-profiler-path", async_profiler_directory()});
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
