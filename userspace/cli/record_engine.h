@@ -81,8 +81,8 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
 
-// Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result begins
-// with.
+// Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result
+// begins with.
 std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts);
 
 }  // namespace waggle
