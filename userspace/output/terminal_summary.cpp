@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "base/text.h"
+#include "userspace/output/columns.h"
+#include "userspace/output/function_times.h"
 
 namespace waggle {
 
@@ -26,13 +28,6 @@ constexpr std::string_view kPlain = "\x1b[0m";
 
 using Lines = std::vector<std::string>;
 
-struct FunctionTime {
-  std::uint64_t self = 0;
-  std::uint64_t total = 0;     // stacks that hold the function, each once
-  const void* last = nullptr;  // the last stack counted in total
-  Profile::NameId name = 0;
-};
-
 std::string grouped(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3;) {
@@ -40,19 +35,6 @@ std::string grouped(std::uint64_t number) {
     digits.insert(at, ",");
   }
   return digits;
-}
-
-// `text` in at most `columns` code points, cut with an ellipsis.
-std::string shorten(std::string_view text, std::size_t columns) {
-  const auto is_lead = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
-  std::size_t points = 0;
-  std::size_t cut = text.size();
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_lead(text[i]) && ++points == columns) {
-      cut = i;
-    }
-  }
-  return points <= columns ? std::string(text) : std::string(text.substr(0, cut)) + "…";
 }
 
 std::string coloured(std::string text, std::string_view colour, const SummaryOptions& options) {
@@ -73,7 +55,8 @@ Lines lost_lines(const RecordingFacts& facts) {
     if (count == 0) {
       continue;
     }
-    const std::string item = shorten(fmt::format("{} {}", printable(counter), grouped(count)), 70);
+    const std::string item =
+        in_columns(fmt::format("{} {}", printable(counter), grouped(count)), 70);
     line += is_first ? ":" : ",";
     if (line.size() + item.size() + 2 > kColumns) {
       lines.push_back(std::exchange(line, "   "));
@@ -95,7 +78,7 @@ Lines fact_lines(const Profile& profile, const RecordingFacts& facts,
                          static_cast<double>(profile.total()) / facts.frequency);
   }
   first += fmt::format(" ({}, {})", printable(facts.event), printable(facts.engine));
-  lines.push_back(coloured(shorten(first, kColumns), kBold, options));
+  lines.push_back(coloured(in_columns(first, kColumns), kBold, options));
   const bool has_losses = total_lost(facts) > 0;
   for (std::string& line : lost_lines(facts)) {
     lines.push_back(has_losses ? coloured(std::move(line), kYellow, options) : std::move(line));
@@ -110,22 +93,9 @@ Lines fact_lines(const Profile& profile, const RecordingFacts& facts,
   return lines;
 }
 
-// By self time, then total, then name.  Stacks without frames have no function.
+// By self time, then total, then name.
 std::vector<FunctionTime> top_functions(const Profile& profile) {
-  std::vector<FunctionTime> times(profile.name_count());
-  for (const auto& [stack, count] : profile.counts()) {
-    for (const Profile::NameId frame : stack.frames) {
-      FunctionTime& time = times[frame];
-      time.name = frame;
-      if (std::exchange(time.last, &stack) != &stack) {
-        time.total += count;
-      }
-    }
-    if (!stack.frames.empty()) {
-      times[stack.frames.back()].self += count;
-    }
-  }
-  std::erase_if(times, [](const FunctionTime& time) { return time.total == 0; });
+  std::vector<FunctionTime> times = function_times(profile);
   const auto is_before = [&](const FunctionTime& a, const FunctionTime& b) {
     if (a.self != b.self || a.total != b.total) {
       return std::pair(a.self, a.total) > std::pair(b.self, b.total);
@@ -143,7 +113,7 @@ Lines function_lines(const Profile& profile, const SummaryOptions& options) {
   for (const FunctionTime& time : top_functions(profile)) {
     lines.push_back(fmt::format("{:6.1f} % {:6.1f} %  {}", percent(time.self, profile.total()),
                                 percent(time.total, profile.total()),
-                                shorten(printable(profile.name(time.name)), kColumns - 19)));
+                                in_columns(printable(profile.name(time.name)), kColumns - 19)));
   }
   if (!lines.empty()) {
     lines.insert(lines.begin(), {"", coloured("    self    total  function", kBold, options)});
@@ -171,7 +141,7 @@ Lines process_lines(const Profile& profile, const SummaryOptions& options) {
       name += fmt::format(" in {}", printable(process.second));
     }
     lines.push_back(fmt::format("{:6.1f} %  {}", percent(count, profile.total()),
-                                shorten(name, kColumns - 10)));
+                                in_columns(name, kColumns - 10)));
   }
   if (!lines.empty()) {
     lines.insert(lines.begin(), {"", coloured("     CPU  process", kBold, options)});
