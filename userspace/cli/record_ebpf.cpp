@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -66,12 +68,16 @@ std::string read_thread_name(pid_t pid, pid_t tid) {
   return name ? name->substr(0, name->find('\n')) : "";
 }
 
+using MakePySpy = std::function<Result<std::unique_ptr<PySpySession>>()>;
+
 class EbpfEngine final : public RecordEngine {
  public:
   EbpfEngine(std::unique_ptr<Recorder> recorder, std::unique_ptr<PySpySession> py_spy,
-             const RecordOptions& options)
+             MakePySpy make_py_spy, const RecordOptions& options)
       : recorder_(std::move(recorder)),
         py_spy_(std::move(py_spy)),
+        make_py_spy_(std::move(make_py_spy)),
+        has_py_spy_(py_spy_ != nullptr),
         has_pids_(!options.pids.empty()),
         max_python_processes_(options.max_python_processes),
         is_left_to_py_spy_(py_spy_ != nullptr && options.python_mode == PythonMode::automatic) {}
@@ -94,14 +100,24 @@ class EbpfEngine final : public RecordEngine {
     return has_pids_ && recorder_->selected_count() == 0;
   }
   std::vector<std::string> take_problems() override;
+  [[nodiscard]] bool can_cut() const override { return true; }
+  Result<SessionEnd> cut() override;
+  Result<> reselect(const std::vector<pid_t>& pids, const Selection& selection) override;
+  Result<> set_frequency(int frequency_hz) override {
+    return recorder_->set_frequency(frequency_hz);
+  }
   Result<> stop() override;
   Result<EngineResult> finish() override;
 
  private:
   void leave_to_py_spy();
+  void start_py_spy();
 
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: no child is started
+  MakePySpy make_py_spy_;                 // one for each session
+  std::vector<pid_t> pids_;               // selected
+  bool has_py_spy_;
   bool has_pids_;
   std::uint32_t max_python_processes_;
   bool is_left_to_py_spy_;  // what is above
@@ -110,6 +126,7 @@ class EbpfEngine final : public RecordEngine {
 };
 
 Result<> EbpfEngine::select_pid(pid_t pid) {
+  pids_.push_back(pid);
   if (py_spy_) {
     py_spy_->select_pid(pid);
   }
@@ -184,8 +201,7 @@ std::vector<std::string> EbpfEngine::take_problems() {
   return problems;
 }
 
-Result<EngineResult> EbpfEngine::finish() {
-  Recording recording = TRY(recorder_->finish());
+EngineResult result_of(Recording recording) {
   log_counters(recording);
   RecordingFacts facts;
   facts.engine = "ebpf";
@@ -193,32 +209,84 @@ Result<EngineResult> EbpfEngine::finish() {
   facts.duration_s = std::chrono::duration<double>(recording.duration).count();
   facts.samples = recording.stats.samples;
   facts.lost = losses(recording.stats);
+  if (recording.unnamed != 0) {
+    facts.lost.emplace_back("names_late", recording.unnamed);
+  }
   facts.throttled = recording.withheld;
   facts.truncated = recording.truncated;
   facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
   std::vector<std::string> warnings = warnings_of(recording);
-  EngineResult result{.profile = std::move(recording.profile),
-                      .facts = std::move(facts),
-                      .warnings = std::move(warnings)};
+  return {.profile = std::move(recording.profile),
+          .facts = std::move(facts),
+          .warnings = std::move(warnings)};
+}
+
+Result<EngineResult> EbpfEngine::finish() {
+  EngineResult result = result_of(TRY(recorder_->finish()));
   if (py_spy_) {
     TRY(merge_py_spy(*py_spy_, result));
   }
   return result;
 }
 
+void EbpfEngine::start_py_spy() {
+  auto py_spy = make_py_spy_();
+  if (!py_spy) {
+    problems_.push_back(fmt::format("{}, continuing without py-spy", py_spy.error().what));
+    return;
+  }
+  py_spy_ = *std::move(py_spy);
+  for (const pid_t pid : pids_) {
+    py_spy_->select_pid(pid);
+  }
+  py_spy_->start();
+}
+
+Result<SessionEnd> EbpfEngine::cut() {
+  if (py_spy_) {
+    py_spy_->interrupt();
+  }
+  SessionEnd end = [ended = TRY(recorder_->cut()),
+                    py_spy = std::shared_ptr<PySpySession>(
+                        std::move(py_spy_))]() mutable -> Result<EngineResult> {
+    EngineResult result = result_of(TRY(ended.wait()));
+    if (py_spy) {
+      TRY(merge_py_spy(*py_spy, result));
+    }
+    return result;
+  };
+  py_spy_ = nullptr;
+  if (has_py_spy_) {
+    start_py_spy();
+  }
+  return end;
+}
+
+Result<> EbpfEngine::reselect(const std::vector<pid_t>& pids, const Selection& selection) {
+  TRY(recorder_->select(selection));
+  if (pids != pids_) {
+    TRY(recorder_->select_pids(pids));
+    pids_ = pids;
+  }
+  has_pids_ = !pids.empty();
+  return {};
+}
+
 }  // namespace
 
-Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
-                                                       int frequency_hz) {
+namespace {
+
+Result<std::unique_ptr<EbpfEngine>> make_engine(const RecordOptions& options, int frequency_hz,
+                                                bool is_lasting) {
   const bool is_walked =
       options.python_mode == PythonMode::automatic || options.python_mode == PythonMode::ebpf;
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
   std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
       {.frequency = frequency_hz,
-       .is_pid_filtered = is_filtered,
+       .is_pid_filtered = is_filtered || is_lasting,
        .is_cgroup_filtered = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
-                             !options.containers.empty(),
-       .is_comm_filtered = !options.comms.empty(),
+                             !options.containers.empty() || is_lasting,
+       .is_comm_filtered = !options.comms.empty() || is_lasting,
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
        .walks_python = is_walked,
@@ -234,18 +302,39 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
     }
   }
+  if (is_lasting) {
+    recorder->never_wait();
+    TRY(recorder->select_pids({}));
+    TRY(recorder->select({}));
+  }
   Recorder& hooked = *recorder;
   const bool leaves_some =
       options.python_mode == PythonMode::automatic && options.max_python_processes != 0;
   const PySpyTargets targets = options.python_mode == PythonMode::py_spy ? PySpyTargets::all
                                : leaves_some                             ? PySpyTargets::some
                                                                          : PySpyTargets::none;
-  std::unique_ptr<PySpySession> py_spy = TRY(
-      make_py_spy_session(options, frequency_hz, targets,
-                          {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-                           .add_own = [](pid_t) {},  // it is sampled like any other process
-                           .thread_name = read_thread_name}));
-  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy), options);
+  MakePySpy make_py_spy = [options, frequency_hz, targets, &hooked] {
+    return make_py_spy_session(
+        options, frequency_hz, targets,
+        {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
+         .add_own = [](pid_t) {},  // it is sampled like any other process
+         .thread_name = read_thread_name});
+  };
+  std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy());
+  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy),
+                                      std::move(make_py_spy), options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
+                                                       int frequency_hz) {
+  return TRY(make_engine(options, frequency_hz, false));
+}
+
+Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
+                                                               int frequency_hz) {
+  return TRY(make_engine(options, frequency_hz, true));
 }
 
 }  // namespace waggle

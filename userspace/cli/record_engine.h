@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@ struct EngineResult {
   RecordingFacts facts;               // what the engine knows of them
   std::vector<std::string> warnings;  // of the whole recording, one line each
 };
+
+// Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
+// outlive it.
+using SessionEnd = std::move_only_function<Result<EngineResult>()>;
 
 // One thread.  Destruction at any point gives everything back.
 class RecordEngine {
@@ -54,6 +59,20 @@ class RecordEngine {
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
+  // Ends a session and begins the next while sampling goes on; fds() may be others then.  Those
+  // that can are followed by finish() for the last one.
+  [[nodiscard]] virtual bool can_cut() const { return false; }
+  virtual Result<SessionEnd> cut() {
+    return fail(Errc::unsupported, "sessions are recordings of their own");
+  }
+  // From the next sample on, where can_cut().  `pids`: none is all.
+  virtual Result<> reselect(const std::vector<pid_t>& /*pids*/, const Selection& /*selection*/) {
+    return fail(Errc::unsupported, "the selection is fixed");
+  }
+  virtual Result<> set_frequency(int /*frequency_hz*/) {
+    return fail(Errc::unsupported, "the frequency is fixed");
+  }
+
   // Ends sampling.
   virtual Result<> stop() = 0;
   // Waits for names and data, after stop().
@@ -63,6 +82,10 @@ class RecordEngine {
 // frequency_hz: as the kernel allows it.
 Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
                                                        int frequency_hz);
+// For sessions without end: everything that is selected can be changed, and nothing waits for
+// names.
+Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
+                                                               int frequency_hz);
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
 
