@@ -48,6 +48,7 @@ EXTERNAL = {
               "tests"],
     r"linux/bpf\.h": ["bpf", "userspace/attach", "userspace/process", "userspace/samplers",
                       "userspace/runtimes", "userspace/select", "userspace/cli", "tests"],
+    r"event2/": ["userspace/health"],
     r"(gtest|gmock)/": ["tests"],
 }
 

@@ -17,9 +17,8 @@
 #include "base/file.h"
 #include "base/held_command.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "userspace/attach/sampling_event.h"
 #include "userspace/cli/engine_choice.h"
+#include "userspace/cli/engine_start.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
@@ -75,7 +74,6 @@ class RecordRun {
 
  private:
   Result<int> show_selected();
-  Result<> lower_frequency();
   Result<> prepare();
   Result<> select_targets();
   Result<> start();
@@ -107,52 +105,13 @@ class RecordRun {
   std::string last_cpu_problem_;  // said once
 };
 
-// The kernel's limit is for the whole host: asking for more fails.
-Result<> RecordRun::lower_frequency() {
-  const int limit = TRY(max_sample_rate());
-  if (frequency_hz_ > limit) {
-    LOG_WARNING(
-        "-F {} is above kernel.perf_event_max_sample_rate, sampling at {} Hz (raise it with: "
-        "sysctl "
-        "kernel.perf_event_max_sample_rate={})",
-        frequency_hz_, limit, frequency_hz_);
-    frequency_hz_ = limit;
-  }
-  return {};
-}
-
 Result<> RecordRun::prepare() {
-  choice_ = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
-  TRY(lower_frequency());
-  if (!choice_.is_fallback) {
-    auto engine = make_ebpf_engine(options_, frequency_hz_);
-    if (engine) {
-      engine_ = *std::move(engine);
-      return {};
-    }
-    if (options_.engine == Engine::ebpf) {
-      return std::unexpected(std::move(engine).error());
-    }
-    choice_ = choose_after_refusal(engine.error());
-  }
-  if (options_.engine != Engine::fallback) {
-    LOG_WARNING("{}; continuing with perf instead", choice_.reason);
-  }
-  engine_ = TRY(make_fallback_engine(options_, frequency_hz_));
+  frequency_hz_ = TRY(allowed_frequency(options_.frequency_hz));
+  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, false));
+  choice_ = std::move(chosen.choice);
+  engine_ = std::move(chosen.engine);
   return {};
-}
-
-// The process of a thread id, as perf has it; nothing when there is neither.
-std::optional<pid_t> process_of(pid_t pid) {
-  const Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 65536);
-  const std::string_view key = "\nTgid:\t";
-  const std::size_t at = status ? status->find(key) : std::string::npos;
-  if (at == std::string::npos) {
-    return std::nullopt;
-  }
-  const std::string_view rest = std::string_view(*status).substr(at + key.size());
-  return parse_number<pid_t>(rest.substr(0, rest.find('\n')));
 }
 
 // --dry-run: needs no privilege but to read /proc.
@@ -172,21 +131,8 @@ Result<> RecordRun::select_targets() {
     command_.emplace(TRY(HeldCommand::fork(options_.command)));
     return engine_->select_pid(command_->pid());
   }
-  std::size_t found = 0;
-  for (const pid_t pid : options_.pids) {
-    const std::optional<pid_t> process = process_of(pid);
-    if (!process) {
-      LOG_WARNING("process {} does not exist, skipping it", pid);
-      continue;
-    }
-    if (*process != pid) {
-      LOG_WARNING("{} is a thread of process {}, recording that process", pid, *process);
-    }
-    TRY(engine_->select_pid(*process));
-    ++found;
-  }
-  if (found == 0 && !options_.pids.empty()) {
-    return fail(Errc::not_found, "none of the processes of --pids exists (see: ps -e)");
+  for (const pid_t pid : TRY(find_processes(options_.pids))) {
+    TRY(engine_->select_pid(pid));
   }
   return {};
 }
@@ -317,7 +263,8 @@ Result<int> RecordRun::report_result() {
   const RecordingFacts facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
                                                                 .times = times_,
                                                                 .frequency_hz = frequency_hz_,
-                                                                .command_status = command_status_});
+                                                                .command_status = command_status_,
+                                                                .cpu_s = std::nullopt});
   if (recording.profile.total() == 0) {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;

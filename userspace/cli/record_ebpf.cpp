@@ -96,6 +96,7 @@ class EbpfEngine final : public RecordEngine {
     const Result<cpu_stats> stats = recorder_->stats();
     return stats ? stats->samples : 0;
   }
+  [[nodiscard]] EngineFigures figures() const override;
   [[nodiscard]] bool is_over() const override {
     return has_pids_ && recorder_->selected_count() == 0;
   }
@@ -178,6 +179,15 @@ Result<> EbpfEngine::tick() {
     py_spy_->tick();
   }
   return recorder_->tick();
+}
+
+EngineFigures EbpfEngine::figures() const {
+  const UnwindTables::Counters tables = recorder_->table_counters();
+  return {.stats = recorder_->stats().value_or(cpu_stats{}),
+          .queued_frames = recorder_->queued_frames(),
+          .bpf_map_bytes = recorder_->map_bytes(),
+          .tables_compiled = tables.compiled,
+          .tables_evicted = tables.evicted};
 }
 
 Result<> EbpfEngine::stop() {

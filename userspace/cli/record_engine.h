@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "bpf/abi/stats.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
@@ -25,6 +27,15 @@ struct EngineResult {
   Profile profile;
   RecordingFacts facts;               // what the engine knows of them
   std::vector<std::string> warnings;  // of the whole recording, one line each
+};
+
+// What an engine tells of itself while it runs.
+struct EngineFigures {
+  cpu_stats stats{};  // since it began; zeros where no BPF program counts
+  std::size_t queued_frames = 0;
+  std::uint64_t bpf_map_bytes = 0;
+  std::uint64_t tables_compiled = 0;
+  std::uint64_t tables_evicted = 0;
 };
 
 // Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
@@ -54,6 +65,7 @@ class RecordEngine {
   virtual Result<> housekeep() = 0;
 
   [[nodiscard]] virtual std::uint64_t sample_count() const = 0;
+  [[nodiscard]] virtual EngineFigures figures() const { return {}; }
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
   // What went wrong since the last call, one line each.
