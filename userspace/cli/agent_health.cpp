@@ -46,8 +46,7 @@ double child_count() {
   std::error_code gone;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", gone)) {
     constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-    const std::string text =
-        read_file(task.path().string() + "/children", kMaxBytes).value_or("");
+    const std::string text = read_file(task.path().string() + "/children", kMaxBytes).value_or("");
     for (const std::string_view child : split(text, ' ')) {
       count += child.empty() ? 0 : 1;
     }

@@ -66,6 +66,9 @@ struct HttpServer::State {
   std::uint16_t port = 0;
   std::jthread thread;
 
+  State() = default;
+  State(const State&) = delete;  // callbacks hold its address
+  State& operator=(const State&) = delete;
   ~State() {
     if (thread.joinable()) {
       (void)::eventfd_write(end.get(), 1);

@@ -47,10 +47,14 @@ struct Holdings {
 
 TEST(AgentLife, sessions_leave_nothing_and_begin_when_they_should) {
   const TestProgram program({RECURSION, "20"});
+  // In the kernel as a rule: its names are read before the fifth session ends.
+  const TestProgram caller(
+      {"/bin/sh", "-c", "echo ready; exec dd if=/dev/zero of=/dev/null bs=64k"});
   const AgentPlace place;
   // Of the whole host, what others begin to run meanwhile would bring its tables and names.
-  WaggleRun agent(place.words(
-      {"-d", "1", "-f", "99", "--no-flamegraph", "--pids", std::to_string(program.pid())}));
+  WaggleRun agent(
+      place.words({"-d", "1", "-f", "99", "--no-flamegraph", "--pids",
+                   std::to_string(program.pid()) + "," + std::to_string(caller.pid())}));
   ASSERT_TRUE(place.wait_for_profiles(kFirst));
   const Holdings early = Holdings::of(agent.pid());
   ASSERT_TRUE(place.wait_for_profiles(SESSIONS, std::chrono::seconds(SESSIONS + 30)));
