@@ -124,6 +124,9 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, const CfiReading&
   TRY(add(".eh_frame", read_eh_frame));
   TRY(add(".debug_frame", read_debug_frame));
   info.add_functions(file);
+  if (reading.puts_go_right && file.find_section(".debug_frame") == nullptr) {
+    info.add_go_functions(file);
+  }
   if (info.functions_.empty()) {
     return fail(Errc::not_found, "no call frame information");
   }
@@ -202,6 +205,28 @@ void CallFrameInfo::add_functions(const ElfFile& file) {
   }
 }
 
+void CallFrameInfo::add_go_functions(const ElfFile& file) {
+  auto go = GoFunctions::read(file);
+  if (!go) {
+    return;  // not of Go, or of one whose table says nothing to us: the sections count alone
+  }
+  go_functions_ = *std::move(go);
+  const std::size_t first = functions_.size();
+  const auto& added = go_functions_->functions();
+  for (std::uint32_t i = 0; i < added.size(); ++i) {
+    if (added[i].start >= lowest_address_ && added[i].start < end_address_ &&
+        !is_covered(added[i].start, first)) {
+      const CfiFunction entry{.start = added[i].start,
+                              .end = added[i].end,
+                              .instructions = 0,
+                              .instructions_bytes = 0,
+                              .cie = i};
+      functions_.push_back({entry, std::min(added[i].end, end_address_), kGo});
+    }
+  }
+  settle(first);
+}
+
 void CallFrameInfo::add_stubs(const ElfFile& file) {
   const std::size_t first = functions_.size();
   for (const PltRule& stubs : find_plt_rules(file)) {
@@ -224,6 +249,7 @@ std::size_t CallFrameInfo::section_bytes() const {
   for (const CfiSection& section : sections_) {
     bytes += section.size_bytes();
   }
+  bytes += go_functions_ ? go_functions_->size_bytes() : 0;
   return bytes;
 }
 
@@ -232,6 +258,12 @@ bool CallFrameInfo::send_rows(const Function& function, CfiProgram& program, con
   CfiRow row{function.entry.start, fixed_rule(UNW_CFA_UNSUPPORTED)};
   if (function.section == kStubs) {
     row.rule = stubs_[function.entry.cie];
+  } else if (function.section == kGo) {
+    if (go_functions_->read_rows(go_functions_->functions()[function.entry.cie], program.rows())) {
+      go_.put_right(function.entry.start, function.end, program.rows());
+      return sink(program.rows());
+    }
+    ++malformed_count_;
   } else if (sections_[function.section].run(function.entry, function.end, program)) {
     go_.put_right(function.entry.start, function.end, program.rows());
     return sink(program.rows());

@@ -9,8 +9,10 @@
 //   with one start, the first in the section counts.
 // - .debug_frame counts where .eh_frame says nothing of the function's start.
 // - Fewer than 16 bytes between two functions are padding, and belong to the first.
-// - PLT entries without a function have the rules of plt_rules.h, and Go's functions those of
-//   go_rules.h where their own say too little.
+// - PLT entries without a function have the rules of plt_rules.h.
+// - Functions of Go without either have the rows of its own table (go_functions.h); where Go says
+// too
+//   little, those of go_rules.h.
 // - Elsewhere between functions the rule is UNW_CFA_FRAME_POINTER; where a function's information
 //   is malformed it is UNW_CFA_UNSUPPORTED.
 // - Functions outside the executable segments (discarded by the linker, or nonsense) are dropped.
@@ -30,6 +32,7 @@
 #include "symbolizer/cfi_program.h"
 #include "symbolizer/cfi_section.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/go_functions.h"
 #include "symbolizer/go_rules.h"
 
 namespace waggle {
@@ -79,12 +82,15 @@ class CallFrameInfo {
     std::uint64_t end;  // not past the next one's start
     std::uint32_t section;
   };
-  static constexpr std::uint32_t kStubs = ~std::uint32_t{0};  // a section: entry.cie is in stubs_
+  // Sections of entries whose `cie` is an index in stubs_ and in go_functions_.
+  static constexpr std::uint32_t kStubs = ~std::uint32_t{0};
+  static constexpr std::uint32_t kGo = kStubs - 1;
 
   CallFrameInfo() = default;
   Result<> read_code_range(const ElfFile& file);
   Result<> add_section(CfiSectionInput input);
   void add_functions(const ElfFile& file);
+  void add_go_functions(const ElfFile& file);
   void add_stubs(const ElfFile& file);
   void settle(std::size_t first);
   bool send_rows(const Function& function, CfiProgram& program, const Sink& sink);
@@ -95,6 +101,7 @@ class CallFrameInfo {
   std::vector<CfiSection> sections_;  // the first counts most
   std::vector<Function> functions_;   // sorted, without overlaps
   std::vector<unw_rule> stubs_;
+  std::optional<GoFunctions> go_functions_;
   GoRules go_;
   std::uint64_t malformed_count_ = 0;
   std::uint64_t outside_count_ = 0;

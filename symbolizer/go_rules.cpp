@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "symbolizer/go_functions.h"
 #include "symbolizer/symbol_table.h"
 
 namespace waggle {
@@ -92,7 +93,7 @@ std::optional<std::uint64_t> find_thread_call(const ElfFile& file,
 
 GoRules GoRules::find(const ElfFile& file) {
   GoRules rules;
-  rules.is_go_ = file.machine() == EM_X86_64 && file.find_section(".gopclntab") != nullptr;
+  rules.is_go_ = file.machine() == EM_X86_64 && find_go_table(file) != nullptr;
   if (!rules.is_go_) {
     return rules;
   }

@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "symbolizer/elf_symbols.h"
+#include "symbolizer/go_functions.h"
 #include "symbolizer/plt_stubs.h"
 #include "symbolizer/xz.h"
 
@@ -111,7 +112,8 @@ std::uint8_t rank_of(const Elf64_Sym& symbol) {
 }
 
 // Behind all symbols.
-constexpr std::uint8_t kStubRank = 16;
+constexpr std::uint8_t kGoRank = 16;
+constexpr std::uint8_t kStubRank = 17;
 
 std::string_view without_version(std::string_view name) {
   const std::size_t at = name.find('@');
@@ -240,8 +242,21 @@ class TableReader {
     }
   }
 
+  // Where there are no symbols.
+  void read_go_functions(const ElfFile& file) {
+    auto go = GoFunctions::read(file);
+    if (go) {
+      go_ = *std::move(go);
+    } else if (go.error().code != Errc::not_found && go.error().code != Errc::unsupported) {
+      *problem_ = std::move(go).error();
+    }
+  }
+
   SymbolTable finish() {
     std::vector<Candidate> candidates = collector_.take();
+    if (go_) {
+      add_go_functions(candidates);
+    }
     for (const PltStub& stub : stubs_) {
       candidates.push_back({stub.start, stub.name.data(), stub.size, stub.size,
                             static_cast<std::uint16_t>(stub.name.size()), kStubRank});
@@ -251,9 +266,18 @@ class TableReader {
   }
 
  private:
+  void add_go_functions(std::vector<Candidate>& candidates) const {
+    for (const GoFunctions::Function& function : go_->functions()) {
+      const std::uint32_t size = clamp_to_32(function.end - function.start);
+      candidates.push_back({function.start, function.name.data(), size, size,
+                            static_cast<std::uint16_t>(function.name.size()), kGoRank});
+    }
+  }
+
   std::optional<Error>* problem_;
   std::vector<RawSymbols> tables_;
   std::vector<PltStub> stubs_;
+  std::optional<GoFunctions> go_;
   Collector collector_;
 };
 
@@ -269,6 +293,9 @@ SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* pro
     reader.read(**mini, SHT_SYMTAB);
   }
   reader.read_stubs(file);
+  if (file.find_section(".symtab") == nullptr) {
+    reader.read_go_functions(file);
+  }
   return reader.finish();
 }
 

@@ -33,6 +33,8 @@ MAY_INCLUDE = {
                            "bpf/lib"} | ABI,
     "userspace/select": {"userspace/attach", "userspace/process", "symbolizer", "base"} | ABI,
     "userspace/tools": {"userspace/profile", "userspace/process", "base"},
+    "userspace/runtime_profilers": {"userspace/tools", "userspace/runtimes", "userspace/profile",
+                                    "userspace/process", "base"},
     "userspace/health": {"base"} | ABI,
     # They hand the counters and limits of bpf/abi to whoever prints them.
     "userspace/cli": ALL_USERSPACE | {"symbolizer", "base"} | ABI,

@@ -25,8 +25,8 @@ enum Flags : std::uint8_t { kDebugFrame = 1, kNoSections = 2, kArm64 = 4, kGo = 
 waggle::ElfSpec spec_of(std::uint8_t flags, std::vector<std::byte> section) {
   waggle::ElfSpec spec;
   spec.has_sections = (flags & kNoSections) == 0;
-  spec.is_go = (flags & kGo) != 0;
-  if (spec.is_go) {
+  if ((flags & kGo) != 0) {
+    spec.go_table.resize(1);
     spec.functions = {{"runtime.mcall", waggle::kCode, 16},
                       {"runtime.morestack.abi0", waggle::kCode + 16, 16}};
   }

@@ -102,7 +102,7 @@ def install(file: Path, root: Path) -> None:
     path leads there too: tests know their programs by it."""
     copy = root / "programs" / file.name
     if os.access(file, os.X_OK):
-        subprocess.run(["strip", "--strip-debug", "-o", copy, file], check=True)
+        subprocess.run(["strip", "--strip-debug", "--keep-section=.debug_frame", "-o", copy, file], check=True)
     else:
         shutil.copy2(file, copy)
     for library in shared_libraries(file):

@@ -101,12 +101,21 @@ constexpr auto kExamples = std::to_array<Example>({
 
 // record's options of the same meaning, with the letters and defaults of this verb.
 std::vector<Option> all_options() {
-  constexpr auto kLeftOut = std::to_array<std::string_view>({"output", "format"});
+  constexpr auto kLeftOut = std::to_array<std::string_view>(
+      {"output", "format", "python-pyspy-process", "python-skip-pyperf-profiler-above"});
   std::vector<Option> options;
   const auto is_before = [](const Option& option) { return option.group != kOther; };
   for (Option option : recording_options()) {
-    if (std::ranges::find(kLeftOut, option.name) != kLeftOut.end()) {
-      continue;
+    const bool is_of_java = option.name.starts_with("java-") && option.name != "java-mode";
+    if (is_of_java || std::ranges::find(kLeftOut, option.name) != kLeftOut.end()) {
+      continue;  // not built here: no tool of a runtime is cut yet as the recording is
+    }
+    if (option.name == "java-mode") {
+      option.help = "disabled: native frames in Java, as always here";
+    }
+    if (option.name == "python-mode") {
+      option.help = "who tells its functions: ebpf (or pyperf), auto (py-spy where there is no "
+                    "ebpf) or disabled; default auto";
     }
     if (option.name == "frequency") {
       option.letter = 'f';
@@ -199,27 +208,34 @@ Result<> read_process(const ParsedArguments& parsed, AgentOptions& options) {
 }  // namespace
 
 const Syntax& agent_syntax() {
-  static const std::vector<Option> kOptions = all_options();
-  static const Syntax kSyntax = {
+  static const std::vector<Option> options = all_options();
+  static const Syntax syntax = {
       .verb = "agent",
       .purpose =
           "Samples without end, in sessions that follow each other without a gap, and writes "
           "a profile of each. SIGHUP reads selection and frequency again, SIGTERM ends it.",
       .takes_command = false,
-      .options = kOptions,
+      .options = options,
       .examples = kExamples,
       .exit_statuses =
           "  0  ended by a signal or with its controller, or another agent runs\n"
           "  1  it could not start, or not go on\n"
           "  2  usage: an option, a value or an argument is wrong\n",
   };
-  return kSyntax;
+  return syntax;
 }
 
 Result<AgentOptions> read_agent_options(const ParsedArguments& parsed) {
   AgentOptions options;
   options.recording.frequency_hz = kAgentFrequencyHz;
   TRY(read_recording(parsed, options.recording));
+  if (parsed.has("java-mode") && options.recording.java_mode != JavaMode::disabled) {
+    return fail(Errc::malformed, fmt::format("--java-mode: {} is not built yet with agent",
+                                             quoted(*parsed.find("java-mode"))));
+  }
+  if (options.recording.python_mode == PythonMode::py_spy) {
+    return fail(Errc::malformed, "--python-mode: pyspy is not built yet with agent");
+  }
   if (const std::string* text = parsed.find("duration")) {
     options.duration_s = TRY(parse_integer("duration", *text, 1, kMaxDurationSeconds));
   }

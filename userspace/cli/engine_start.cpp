@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "userspace/attach/sampling_event.h"
+#include "userspace/cli/record_runtimes.h"
 
 namespace waggle {
 
@@ -51,8 +52,12 @@ Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_
   if (!choice.is_fallback) {
     auto engine = is_lasting ? make_lasting_ebpf_engine(options, frequency_hz)
                              : make_ebpf_engine(options, frequency_hz);
-    if (engine) {
+    if (engine && is_lasting) {
       return ChosenEngine{.choice = std::move(choice), .engine = *std::move(engine)};
+    }
+    if (engine) {
+      auto with = TRY(with_runtimes(*std::move(engine), options, frequency_hz));
+      return ChosenEngine{.choice = std::move(choice), .engine = std::move(with)};
     }
     if (options.engine == Engine::ebpf) {
       return std::unexpected(std::move(engine).error());
@@ -62,7 +67,12 @@ Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_
   if (options.engine != Engine::fallback) {
     LOG_WARNING("{}; continuing with perf instead", choice.reason);
   }
-  auto engine = TRY(make_fallback_engine(options, frequency_hz));
+  auto perf = TRY(make_fallback_engine(options, frequency_hz));
+  RecordOptions runtimes = options;
+  if (is_lasting) {
+    runtimes.java_mode = JavaMode::disabled;  // one session in a JVM would meet the next
+  }
+  auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz));
   return ChosenEngine{.choice = std::move(choice), .engine = std::move(engine)};
 }
 

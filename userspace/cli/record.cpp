@@ -22,6 +22,7 @@
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_runtimes.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"

@@ -2,10 +2,6 @@
 // The engine of hosts with BTF and BPF.
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <functional>
-#include <iterator>
-#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -13,7 +9,6 @@
 #include "base/log.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/record_engine.h"
-#include "userspace/cli/record_py_spy.h"
 #include "userspace/recorder.h"
 
 namespace waggle {
@@ -68,149 +63,6 @@ std::string read_thread_name(pid_t pid, pid_t tid) {
   return name ? name->substr(0, name->find('\n')) : "";
 }
 
-using MakePySpy = std::function<Result<std::unique_ptr<PySpySession>>()>;
-
-class EbpfEngine final : public RecordEngine {
- public:
-  EbpfEngine(std::unique_ptr<Recorder> recorder, std::unique_ptr<PySpySession> py_spy,
-             MakePySpy make_py_spy, const RecordOptions& options)
-      : recorder_(std::move(recorder)),
-        py_spy_(std::move(py_spy)),
-        make_py_spy_(std::move(make_py_spy)),
-        has_py_spy_(py_spy_ != nullptr),
-        has_pids_(!options.pids.empty()),
-        max_python_processes_(options.max_python_processes),
-        is_left_to_py_spy_(py_spy_ != nullptr && options.python_mode == PythonMode::automatic) {}
-
-  Result<> select_pid(pid_t pid) override;
-  Result<> select(const Selection& selection) override { return recorder_->select(selection); }
-  Result<> start() override;
-  [[nodiscard]] std::vector<int> fds() const override;
-  Result<> on_readable() override;
-  [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
-    return recorder_->tick_interval();
-  }
-  Result<> tick() override;
-  Result<> housekeep() override { return recorder_->housekeep(); }
-  [[nodiscard]] std::uint64_t sample_count() const override {
-    const Result<cpu_stats> stats = recorder_->stats();
-    return stats ? stats->samples : 0;
-  }
-  [[nodiscard]] EngineFigures figures() const override;
-  [[nodiscard]] bool is_over() const override {
-    return has_pids_ && recorder_->selected_count() == 0;
-  }
-  std::vector<std::string> take_problems() override;
-  [[nodiscard]] bool can_cut() const override { return true; }
-  Result<SessionEnd> cut() override;
-  Result<> reselect(const std::vector<pid_t>& pids, const Selection& selection) override;
-  Result<> set_frequency(int frequency_hz) override {
-    return recorder_->set_frequency(frequency_hz);
-  }
-  Result<> stop() override;
-  Result<EngineResult> finish() override;
-
- private:
-  void leave_to_py_spy();
-  void start_py_spy();
-
-  std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: no child is started
-  MakePySpy make_py_spy_;                 // one for each session
-  std::vector<pid_t> pids_;               // selected
-  bool has_py_spy_;
-  bool has_pids_;
-  std::uint32_t max_python_processes_;
-  bool is_left_to_py_spy_;  // what is above
-  bool has_told_of_above_ = false;
-  std::vector<std::string> problems_;
-};
-
-Result<> EbpfEngine::select_pid(pid_t pid) {
-  pids_.push_back(pid);
-  if (py_spy_) {
-    py_spy_->select_pid(pid);
-  }
-  return recorder_->select_pid(pid);
-}
-
-Result<> EbpfEngine::start() {
-  TRY(recorder_->start());
-  if (py_spy_) {
-    py_spy_->start();
-  }
-  return {};
-}
-
-std::vector<int> EbpfEngine::fds() const {
-  std::vector<int> fds = recorder_->fds();
-  if (py_spy_) {
-    fds.push_back(py_spy_->fd());
-  }
-  return fds;
-}
-
-Result<> EbpfEngine::on_readable() {
-  TRY(recorder_->on_readable());
-  return py_spy_ ? py_spy_->on_readable() : Result<>();
-}
-
-// The Pythons that are too many for the kernel side.
-void EbpfEngine::leave_to_py_spy() {
-  const std::vector<std::uint32_t> above = recorder_->take_python_above();
-  if (!above.empty() && !std::exchange(has_told_of_above_, true)) {
-    problems_.push_back(
-        fmt::format("process {}: {} processes of Python are walked already "
-                    "(--python-skip-pyperf-profiler-above), {}",
-                    above.front(), max_python_processes_,
-                    is_left_to_py_spy_ ? "leaving it and the others to py-spy"
-                                       : "continuing with native frames there"));
-  }
-  for (const std::uint32_t pid : above) {
-    if (is_left_to_py_spy_) {
-      py_spy_->add(static_cast<pid_t>(pid));
-    }
-  }
-}
-
-Result<> EbpfEngine::tick() {
-  leave_to_py_spy();
-  if (py_spy_) {
-    py_spy_->tick();
-  }
-  return recorder_->tick();
-}
-
-EngineFigures EbpfEngine::figures() const {
-  const UnwindTables::Counters tables = recorder_->table_counters();
-  return {.stats = recorder_->stats().value_or(cpu_stats{}),
-          .queued_frames = recorder_->queued_frames(),
-          .bpf_map_bytes = recorder_->map_bytes(),
-          .tables_compiled = tables.compiled,
-          .tables_evicted = tables.evicted};
-}
-
-Result<> EbpfEngine::stop() {
-  if (py_spy_) {
-    py_spy_->interrupt();
-  }
-  return recorder_->stop();
-}
-
-std::vector<std::string> EbpfEngine::take_problems() {
-  std::vector<std::string> problems = std::exchange(problems_, {});
-  for (const auto& [file, reason] : recorder_->take_table_problems()) {
-    problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
-  }
-  for (const auto& [subject, reason] : recorder_->take_python_problems()) {
-    problems.push_back(fmt::format("{}: {}, continuing with native frames there", subject, reason));
-  }
-  if (py_spy_) {
-    std::ranges::move(py_spy_->take_problems(), std::back_inserter(problems));
-  }
-  return problems;
-}
-
 EngineResult result_of(Recording recording) {
   log_counters(recording);
   RecordingFacts facts;
@@ -231,45 +83,65 @@ EngineResult result_of(Recording recording) {
           .warnings = std::move(warnings)};
 }
 
-Result<EngineResult> EbpfEngine::finish() {
-  EngineResult result = result_of(TRY(recorder_->finish()));
-  if (py_spy_) {
-    TRY(merge_py_spy(*py_spy_, result));
-  }
-  return result;
-}
+class EbpfEngine final : public RecordEngine {
+ public:
+  EbpfEngine(std::unique_ptr<Recorder> recorder, const RecordOptions& options)
+      : recorder_(std::move(recorder)), has_pids_(!options.pids.empty()) {}
 
-void EbpfEngine::start_py_spy() {
-  auto py_spy = make_py_spy_();
-  if (!py_spy) {
-    problems_.push_back(fmt::format("{}, continuing without py-spy", py_spy.error().what));
-    return;
+  Result<> select_pid(pid_t pid) override { return recorder_->select_pid(pid); }
+  Result<> select(const Selection& selection) override { return recorder_->select(selection); }
+  Result<> start() override { return recorder_->start(); }
+  [[nodiscard]] std::vector<int> fds() const override { return recorder_->fds(); }
+  Result<> on_readable() override { return recorder_->on_readable(); }
+  [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
+    return recorder_->tick_interval();
   }
-  py_spy_ = *std::move(py_spy);
-  for (const pid_t pid : pids_) {
-    py_spy_->select_pid(pid);
+  Result<> tick() override { return recorder_->tick(); }
+  Result<> housekeep() override { return recorder_->housekeep(); }
+  [[nodiscard]] std::uint64_t sample_count() const override {
+    const Result<cpu_stats> stats = recorder_->stats();
+    return stats ? stats->samples : 0;
   }
-  py_spy_->start();
+  [[nodiscard]] bool is_over() const override {
+    return has_pids_ && recorder_->selected_count() == 0;
+  }
+  std::vector<std::string> take_problems() override;
+  RuntimeHooks runtime_hooks() override {
+    return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
+            .add_own = [](pid_t) {},  // it is sampled like any other process
+            .thread_name = read_thread_name};
+  }
+  [[nodiscard]] bool walks_python() const override { return true; }
+  std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
+  [[nodiscard]] EngineFigures figures() const override;
+  [[nodiscard]] bool can_cut() const override { return true; }
+  Result<SessionEnd> cut() override;
+  Result<> reselect(const std::vector<pid_t>& pids, const Selection& selection) override;
+  Result<> set_frequency(int frequency_hz) override {
+    return recorder_->set_frequency(frequency_hz);
+  }
+  Result<> stop() override { return recorder_->stop(); }
+  Result<EngineResult> finish() override { return result_of(TRY(recorder_->finish())); }
+
+ private:
+  std::unique_ptr<Recorder> recorder_;
+  bool has_pids_;
+  std::vector<pid_t> pids_;  // of reselect()
+};
+
+EngineFigures EbpfEngine::figures() const {
+  const UnwindTables::Counters tables = recorder_->table_counters();
+  return {.stats = recorder_->stats().value_or(cpu_stats{}),
+          .queued_frames = recorder_->queued_frames(),
+          .bpf_map_bytes = recorder_->map_bytes(),
+          .tables_compiled = tables.compiled,
+          .tables_evicted = tables.evicted};
 }
 
 Result<SessionEnd> EbpfEngine::cut() {
-  if (py_spy_) {
-    py_spy_->interrupt();
-  }
-  SessionEnd end = [ended = TRY(recorder_->cut()),
-                    py_spy = std::shared_ptr<PySpySession>(
-                        std::move(py_spy_))]() mutable -> Result<EngineResult> {
-    EngineResult result = result_of(TRY(ended.wait()));
-    if (py_spy) {
-      TRY(merge_py_spy(*py_spy, result));
-    }
-    return result;
+  return [ended = TRY(recorder_->cut())]() mutable -> Result<EngineResult> {
+    return result_of(TRY(ended.wait()));
   };
-  py_spy_ = nullptr;
-  if (has_py_spy_) {
-    start_py_spy();
-  }
-  return end;
 }
 
 Result<> EbpfEngine::reselect(const std::vector<pid_t>& pids, const Selection& selection) {
@@ -282,12 +154,19 @@ Result<> EbpfEngine::reselect(const std::vector<pid_t>& pids, const Selection& s
   return {};
 }
 
-}  // namespace
+std::vector<std::string> EbpfEngine::take_problems() {
+  std::vector<std::string> problems;
+  for (const auto& [file, reason] : recorder_->take_table_problems()) {
+    problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
+  }
+  for (const auto& [subject, reason] : recorder_->take_python_problems()) {
+    problems.push_back(fmt::format("{}: {}, continuing with native frames there", subject, reason));
+  }
+  return problems;
+}
 
-namespace {
-
-Result<std::unique_ptr<EbpfEngine>> make_engine(const RecordOptions& options, int frequency_hz,
-                                                bool is_lasting) {
+Result<std::unique_ptr<RecordEngine>> make_engine(const RecordOptions& options, int frequency_hz,
+                                                  bool is_lasting) {
   const bool is_walked =
       options.python_mode == PythonMode::automatic || options.python_mode == PythonMode::ebpf;
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
@@ -317,34 +196,19 @@ Result<std::unique_ptr<EbpfEngine>> make_engine(const RecordOptions& options, in
     TRY(recorder->select_pids({}));
     TRY(recorder->select({}));
   }
-  Recorder& hooked = *recorder;
-  const bool leaves_some =
-      options.python_mode == PythonMode::automatic && options.max_python_processes != 0;
-  const PySpyTargets targets = options.python_mode == PythonMode::py_spy ? PySpyTargets::all
-                               : leaves_some                             ? PySpyTargets::some
-                                                                         : PySpyTargets::none;
-  MakePySpy make_py_spy = [options, frequency_hz, targets, &hooked] {
-    return make_py_spy_session(
-        options, frequency_hz, targets,
-        {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-         .add_own = [](pid_t) {},  // it is sampled like any other process
-         .thread_name = read_thread_name});
-  };
-  std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy());
-  return std::make_unique<EbpfEngine>(std::move(recorder), std::move(py_spy),
-                                      std::move(make_py_spy), options);
+  return std::make_unique<EbpfEngine>(std::move(recorder), options);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
                                                        int frequency_hz) {
-  return TRY(make_engine(options, frequency_hz, false));
+  return make_engine(options, frequency_hz, false);
 }
 
 Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
                                                                int frequency_hz) {
-  return TRY(make_engine(options, frequency_hz, true));
+  return make_engine(options, frequency_hz, true);
 }
 
 }  // namespace waggle

@@ -19,6 +19,7 @@
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
 #include "userspace/profile/profile.h"
+#include "userspace/runtime_profilers/profiler.h"
 #include "userspace/select/selection.h"
 
 namespace waggle {
@@ -84,6 +85,12 @@ class RecordEngine {
   virtual Result<> set_frequency(int /*frequency_hz*/) {
     return fail(Errc::unsupported, "the frequency is fixed");
   }
+  // For the profilers of runtimes that run beside it, as long as it lives.
+  virtual RuntimeHooks runtime_hooks() { return {}; }
+  // Whether it has Python's functions itself.
+  [[nodiscard]] virtual bool walks_python() const { return false; }
+  // Processes of Python that were too many for it, since the last call.
+  virtual std::vector<std::uint32_t> take_python_above() { return {}; }
 
   // Ends sampling.
   virtual Result<> stop() = 0;

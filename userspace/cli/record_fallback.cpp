@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "userspace/cli/record_engine.h"
-#include "userspace/cli/record_py_spy.h"
 #include "userspace/fallback_recorder.h"
 #include "userspace/tools/external_tools.h"
 
@@ -17,83 +16,44 @@ namespace {
 
 class FallbackEngine final : public RecordEngine {
  public:
-  FallbackEngine(std::unique_ptr<FallbackRecorder> recorder, std::unique_ptr<PySpySession> py_spy)
-      : recorder_(std::move(recorder)), py_spy_(std::move(py_spy)) {}
+  explicit FallbackEngine(std::unique_ptr<FallbackRecorder> recorder)
+      : recorder_(std::move(recorder)) {}
 
   Result<> select_pid(pid_t pid) override {
     recorder_->select_pid(pid);
-    if (py_spy_) {
-      py_spy_->select_pid(pid);
-    }
     return {};
   }
   Result<> select(const Selection&) override {
     return fail(Errc::unsupported, "perf cannot select by cgroup or name");
   }
-  Result<> start() override;
-  [[nodiscard]] std::vector<int> fds() const override;
-  Result<> on_readable() override;
+  Result<> start() override { return recorder_->start(); }
+  [[nodiscard]] std::vector<int> fds() const override { return {recorder_->fd()}; }
+  Result<> on_readable() override { return recorder_->on_readable(); }
   [[nodiscard]] std::chrono::milliseconds tick_interval() const override {
     return std::chrono::milliseconds(100);
   }
-  Result<> tick() override;
+  Result<> tick() override { return recorder_->tick(); }
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
   [[nodiscard]] bool is_over() const override { return recorder_->is_over(); }
   std::vector<std::string> take_problems() override;
-  Result<> stop() override;
+  RuntimeHooks runtime_hooks() override {
+    return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
+            .add_own = [this](pid_t pid) { recorder_->add_own(pid); },
+            .thread_name = [this](pid_t, pid_t tid) { return recorder_->thread_name(tid); }};
+  }
+  Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override;
 
  private:
   std::unique_ptr<FallbackRecorder> recorder_;
-  std::unique_ptr<PySpySession> py_spy_;  // calls the recorder; nullptr: Python stays native
 };
 
-Result<> FallbackEngine::start() {
-  TRY(recorder_->start());
-  if (py_spy_) {
-    py_spy_->start();
+std::vector<std::string> FallbackEngine::take_problems() {
+  if (auto problem = recorder_->take_problem()) {
+    return {*std::move(problem)};
   }
   return {};
-}
-
-std::vector<int> FallbackEngine::fds() const {
-  std::vector<int> fds = {recorder_->fd()};
-  if (py_spy_) {
-    fds.push_back(py_spy_->fd());
-  }
-  return fds;
-}
-
-Result<> FallbackEngine::on_readable() {
-  TRY(recorder_->on_readable());
-  return py_spy_ ? py_spy_->on_readable() : Result<>();
-}
-
-Result<> FallbackEngine::tick() {
-  if (py_spy_) {
-    py_spy_->tick();
-  }
-  return recorder_->tick();
-}
-
-std::vector<std::string> FallbackEngine::take_problems() {
-  std::vector<std::string> problems;
-  if (py_spy_) {
-    problems = py_spy_->take_problems();
-  }
-  if (auto problem = recorder_->take_problem()) {
-    problems.push_back(*std::move(problem));
-  }
-  return problems;
-}
-
-// All tools end at the same time.
-Result<> FallbackEngine::stop() {
-  if (py_spy_) {
-    py_spy_->interrupt();
-  }
-  return recorder_->stop();
 }
 
 Result<EngineResult> FallbackEngine::finish() {
@@ -109,26 +69,8 @@ Result<EngineResult> FallbackEngine::finish() {
   facts.truncated = recording.truncated;
   facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
   facts.tools.emplace_back("perf", recording.problem.empty() ? "ok" : recording.problem);
-  EngineResult result{
+  return EngineResult{
       .profile = std::move(recording.profile), .facts = std::move(facts), .warnings = {}};
-  if (py_spy_) {
-    TRY(merge_py_spy(*py_spy_, result));
-  }
-  return result;
-}
-
-PySpyTargets py_spy_targets(PythonMode mode) {
-  switch (mode) {
-    case PythonMode::automatic:
-    case PythonMode::py_spy:
-      return PySpyTargets::all;
-    case PythonMode::ebpf:
-      LOG_WARNING("--python-mode ebpf: there is no BPF here, continuing with native frames");
-      return PySpyTargets::none;
-    case PythonMode::disabled:
-      break;
-  }
-  return PySpyTargets::none;
 }
 
 }  // namespace
@@ -160,13 +102,7 @@ Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& 
        .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames}));
-  FallbackRecorder& hooked = *recorder;
-  std::unique_ptr<PySpySession> py_spy = TRY(make_py_spy_session(
-      options, frequency_hz, py_spy_targets(options.python_mode),
-      {.tell_apart = [&hooked](pid_t pid) { return hooked.tell_apart(pid); },
-       .add_own = [&hooked](pid_t pid) { hooked.add_own(pid); },
-       .thread_name = [&hooked](pid_t, pid_t tid) { return hooked.thread_name(tid); }}));
-  return std::make_unique<FallbackEngine>(std::move(recorder), std::move(py_spy));
+  return std::make_unique<FallbackEngine>(std::move(recorder));
 }
 
 }  // namespace waggle

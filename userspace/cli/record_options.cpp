@@ -25,6 +25,7 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 constexpr std::string_view kTargets = "What is profiled";
 constexpr std::string_view kSampling = "How";
 constexpr std::string_view kPython = "Python";
+constexpr std::string_view kJava = "Java";
 constexpr std::string_view kOutput = "What is written";
 constexpr std::string_view kOther = "Other";
 
@@ -128,6 +129,31 @@ constexpr auto kOptions = std::to_array<Option>({
      .help =
          "N processes at most are walked by ebpf, the others are left to py-spy, or native with "
          "--python-mode ebpf; default 0: no limit"},
+    {.name = "no-java", .group = kJava, .help = "native frames only, also in Java processes"},
+    {.name = "java-mode",
+     .value = "MODE",
+     .group = kJava,
+     .help =
+         "who tells its methods: ap (async-profiler, where it is found) or disabled; default ap"},
+    {.name = "async-profiler-path",
+     .value = "FILE",
+     .group = kJava,
+     .help =
+         "libasyncProfiler.so, or a directory that has it; default: beside waggle, then in PATH "
+         "and the usual places"},
+    {.name = "java-async-profiler-mode",
+     .value = "MODE",
+     .group = kJava,
+     .help = "what async-profiler samples by: cpu, itimer, wall or auto; default auto, which is "
+             "cpu"},
+    {.name = "java-async-profiler-args",
+     .value = "STRING",
+     .group = kJava,
+     .help = "more options of async-profiler's agent: cstack=fp,jstackdepth=64"},
+    {.name = "java-jattach-timeout",
+     .value = "SECONDS",
+     .group = kJava,
+     .help = "how long a JVM may take for an answer; default 30"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -336,6 +362,42 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("java-async-profiler-mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
+    constexpr auto kModes =
+        std::to_array({JavaMode::cpu, JavaMode::cpu, JavaMode::itimer, JavaMode::wall});
+    if (*text == "alloc") {
+      return fail(Errc::malformed, "--java-async-profiler-mode: alloc is not built yet");
+    }
+    options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
+  }
+  bool is_disabled = parsed.has("no-java");
+  if (const std::string* text = parsed.find("java-mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled"});
+    is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
+  }
+  options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
+  if (const std::string* text = parsed.find("async-profiler-path")) {
+    if (text->empty()) {
+      return fail(Errc::malformed, "--async-profiler-path: \"\" is no file");
+    }
+    options.async_profiler_path = *text;
+  }
+  if (const std::string* text = parsed.find("java-async-profiler-args")) {
+    constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
+    if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
+      return fail(Errc::malformed,
+                  fmt::format("--java-async-profiler-args: {} bytes at most", kMaxBytes));
+    }
+    options.async_profiler_args = *text;
+  }
+  if (const std::string* text = parsed.find("java-jattach-timeout")) {
+    options.java_patience_s = TRY(parse_integer("java-jattach-timeout", *text, 1, kMaxInt));
+  }
+  return {};
+}
+
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   std::optional<OutputFormat> format;
   if (const std::string* text = parsed.find("format")) {
@@ -411,6 +473,7 @@ Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_perf(parsed, options));
   TRY(read_python(parsed, options));
   TRY(check_py_spy(options));
+  TRY(read_java(parsed, options));
   return read_messages(parsed, options);
 }
 

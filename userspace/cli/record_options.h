@@ -28,6 +28,9 @@ enum class PythonMode {
   disabled,
 };
 
+// Of async-profiler; automatic: cpu, which needs no perf events where there are none.
+enum class JavaMode { cpu, itimer, wall, disabled };
+
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
@@ -53,9 +56,13 @@ struct RecordOptions {
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
-  bool with_children = false;              // of `pids`: also those forked later
-  bool is_dry_run = false;                 // who would be recorded, and nothing else
-  bool has_thread_frames = false;          // --threads
+  JavaMode java_mode = JavaMode::cpu;
+  std::string async_profiler_path;  // a library or its directory; "": where it is found
+  std::string async_profiler_args;  // more options of its agent
+  int java_patience_s = 30;         // with each answer of a JVM
+  bool with_children = false;       // of `pids`: also those forked later
+  bool is_dry_run = false;          // who would be recorded, and nothing else
+  bool has_thread_frames = false;   // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };

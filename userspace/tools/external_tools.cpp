@@ -105,6 +105,9 @@ Result<std::string> locate_tool(std::string_view name, const std::string& given)
   if (!given.empty()) {
     std::error_code failed;
     std::string path = std::filesystem::absolute(given, failed).string();
+    if (std::error_code no; tool->is_library && std::filesystem::is_directory(path, no)) {
+      path += fmt::format("/{}", tool->file);
+    }
     if (failed || !is_usable(path, tool->is_library)) {
       return fail(Errc::not_found, fmt::format("{} is no {} that we may {}", given,
                                                tool->is_library ? "library" : "program",

@@ -30,8 +30,9 @@ std::vector<std::string> tool_directories();
 std::optional<std::string> find_tool(const ExternalTool& tool,
                                      std::span<const std::string> directories);
 
-// Where the tool called `name` is: at `given`, a person's word, which then decides; else the first
-// of tool_directories() that has it.  Errc::not_found with what to do about it.
+// Where the tool called `name` is: at `given`, a person's word, which then decides (for a library
+// its directory too); else the first of tool_directories() that has it.  Errc::not_found with what
+// to do about it.
 Result<std::string> locate_tool(std::string_view name, const std::string& given);
 
 // The version the program at `path` tells within a second: "0.4.3".

@@ -213,6 +213,40 @@ TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
   EXPECT_THAT(error_of({"--python-eval-frames=yes"}), HasSubstr("--python-eval-frames"));
 }
 
+TEST(RecordOptions, know_how_java_is_told) {
+  const RecordOptions defaults = options_of({});
+  EXPECT_EQ(defaults.java_mode, JavaMode::cpu);
+  EXPECT_EQ(defaults.async_profiler_path, "");
+  EXPECT_EQ(defaults.async_profiler_args, "");
+  EXPECT_EQ(defaults.java_patience_s, 30);
+  const auto mode_of = [](const std::vector<std::string>& arguments) {
+    return options_of(arguments).java_mode;
+  };
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "auto"}), JavaMode::cpu);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "itimer"}), JavaMode::itimer);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "wall", "--java-mode", "ap"}), JavaMode::wall);
+  EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
+  EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
+            JavaMode::disabled);
+  const RecordOptions given =
+      options_of({"--async-profiler-path", "/opt/ap", "--java-async-profiler-args",
+                  "cstack=fp,jstackdepth=64", "--java-jattach-timeout", "5"});
+  EXPECT_EQ(given.async_profiler_path, "/opt/ap");
+  EXPECT_EQ(given.async_profiler_args, "cstack=fp,jstackdepth=64");
+  EXPECT_EQ(given.java_patience_s, 5);
+}
+
+TEST(RecordOptions, refuse_what_java_is_not_told_by) {
+  EXPECT_THAT(error_of({"--java-mode", "jfr"}), HasSubstr("--java-mode"));
+  EXPECT_THAT(error_of({"--java-async-profiler-mode", "alloc"}), HasSubstr("not built yet"));
+  EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
+              HasSubstr("--java-async-profiler-mode"));
+  EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
+  EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
+              HasSubstr("512 bytes at most"));
+  EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
+}
+
 TEST(RecordOptions, know_what_is_left_to_py_spy) {
   EXPECT_EQ(options_of({}).py_spy_path, "");
   EXPECT_EQ(options_of({"--py-spy-path", "/opt/py-spy"}).py_spy_path, "/opt/py-spy");

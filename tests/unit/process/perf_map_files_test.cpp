@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,16 @@ TEST(ProcStatus, tells_the_innermost_pid_and_the_effective_user) {
   ASSERT_TRUE(status);
   EXPECT_EQ(status->innermost_pid, 7U);
   EXPECT_EQ(status->effective_uid, 1001U);
+}
+
+TEST(ProcStatus, tells_the_effective_group_and_the_caught_signals) {
+  const auto status =
+      parse_status("Uid:\t0\t0\t0\t0\nGid:\t1\t2\t3\t4\nNSpid:\t7\nSigCgt:\t0000000181005ccf\n");
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->effective_gid, 2U);
+  EXPECT_TRUE(status->catches(SIGQUIT));
+  EXPECT_FALSE(status->catches(SIGTRAP));
+  EXPECT_FALSE(parse_status("Uid:\t0\t0\t0\t0\nNSpid:\t7\nSigCgt:\tx\n")->catches(SIGQUIT));
 }
 
 TEST(ProcStatus, refuses_what_it_does_not_know) {

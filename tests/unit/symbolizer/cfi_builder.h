@@ -289,8 +289,8 @@ struct ElfSpec {
   std::uint64_t debug_frame_flags = 0;  // SHF_COMPRESSED
   std::vector<std::byte> eh_frame_hdr = {};
   std::vector<std::byte> got = {};
-  std::vector<std::byte> plt = {};  // at kPlt
-  bool is_go = false;               // has .gopclntab
+  std::vector<std::byte> plt = {};       // at kPlt
+  std::vector<std::byte> go_table = {};  // .gopclntab
   std::vector<ElfFunction> functions = {};
   bool has_sections = true;
   std::uint16_t machine = EM_X86_64;
@@ -425,9 +425,7 @@ inline std::vector<std::byte> make_elf_bytes(const ElfSpec& spec) {
   builder.add(".got", kGot, SHF_ALLOC, spec.got);
   builder.add(".plt", kPlt, SHF_ALLOC | SHF_EXECINSTR, spec.plt);
   builder.add(".debug_frame", 0, spec.debug_frame_flags, spec.debug_frame);
-  if (spec.is_go) {
-    builder.add(".gopclntab", 0, 0, std::vector<std::byte>(1));
-  }
+  builder.add(".gopclntab", 0, 0, spec.go_table);
   if (!spec.functions.empty()) {
     builder.add_symbols(spec.functions);
   }

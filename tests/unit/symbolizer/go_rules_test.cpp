@@ -21,8 +21,9 @@ CfiRows rows_of_go(const std::vector<ElfFunction>& functions, bool is_go = true)
   const CfiBuilder builder = CfiBuilder().cie().fde(
       kCode, kSize,
       join(cfi::advance(1), cfi::def_cfa_offset(16), cfi::advance(4), cfi::def_cfa_offset(80)));
-  const ElfFile file =
-      make_elf({.eh_frame = builder.bytes(), .is_go = is_go, .functions = functions});
+  const ElfFile file = make_elf({.eh_frame = builder.bytes(),
+                                 .go_table = std::vector<std::byte>(is_go ? 1 : 0),
+                                 .functions = functions});
   auto info = CallFrameInfo::read(file).value();
   CfiRows rows = rows_of(info);
   EXPECT_EQ(rows.back().second, "frame pointer");

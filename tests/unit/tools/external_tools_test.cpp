@@ -100,6 +100,15 @@ TEST(LocateTool, believes_a_person_and_nobody_else) {
   }
 }
 
+TEST(LocateTool, finds_a_library_in_the_directory_that_a_person_names) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/libasyncProfiler.so";
+  EXPECT_FALSE(locate_tool("async-profiler", dir.path()));
+  std::ofstream(path) << "need not be executable";
+  EXPECT_EQ(locate_tool("async-profiler", dir.path()), path);
+  EXPECT_EQ(locate_tool("async-profiler", path), path);
+}
+
 TEST(LocateTool, makes_a_relative_path_absolute) {
   const TempDir dir;
   const auto before = std::filesystem::current_path();

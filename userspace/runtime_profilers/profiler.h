@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A profiler of one language's runtime that runs beside a recording: finds its processes, and has
 // their stacks at the end.  Those take the place of what the system's profiler saw of the same
-// processes: runtime_profilers.h.
+// processes: cli/record_runtimes.h.
 #pragma once
 
 #include <sys/types.h>

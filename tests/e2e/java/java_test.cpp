@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// async-profiler in real Java virtual machines, of the versions that are here.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/e2e/java/java_programs.h"
+#include "tests/process_facts.h"
+#include "tests/test_program.h"
+#include "tests/waggle_run.h"
+
+namespace waggle {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+constexpr const char* kTool = "async-profiler";
+
+bool wait_until(const std::function<bool()>& is_done, milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!is_done() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  return is_done();
+}
+
+std::vector<std::string> record(pid_t pid, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"record",
+                                        "-F",
+                                        "199",
+                                        "-o",
+                                        "-",
+                                        "-p",
+                                        std::to_string(pid),
+                                        "--async-profiler-path",
+                                        async_profiler_directory()};
+  std::ranges::move(more, std::back_inserter(arguments));
+  return arguments;
+}
+
+std::string tool_state(const CollapsedFile& file) {
+  const auto& tools = file.header["waggle"]["tools"];
+  return tools.contains(kTool) ? tools[kTool].get<std::string>() : "";
+}
+
+// heavy() has three quarters of the time; a start takes async-profiler up to a second.
+void expect_shares(const CollapsedFile& file) {
+  EXPECT_NEAR(file.share_of("java", ";Shares.heavy()V_"), 0.75, 0.08) << file.text_of("java");
+  EXPECT_NEAR(file.share_of("java", ";Shares.light()V_"), 0.25, 0.08);
+  EXPECT_THAT(file.text_of("java"), HasSubstr("Shares.main([Ljava/lang/String|)V_["));
+  EXPECT_TRUE(file.adds_up());
+}
+
+class Java : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(async_profiler_directory())) {
+      GTEST_SKIP() << "no async-profiler here (tests/e2e/java/fetch_async_profiler.py)";
+    }
+    if (find_java(GetParam()).empty() || find_java("17").empty()) {
+      GTEST_SKIP() << "no Java " << GetParam() << " here";
+    }
+    ASSERT_NE(java_classes(), "");
+  }
+  [[nodiscard]] static std::vector<std::string> command(std::vector<std::string> options = {}) {
+    return java_command(GetParam(), std::move(options));
+  }
+};
+
+TEST_P(Java, has_its_methods_scaled_to_what_the_kernel_counted) {
+  TestProgram program(command());
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "4"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(file.header["waggle"]["engine"], "ebpf");
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_EQ(file.header["waggle"]["added"], 0);
+  expect_shares(file);
+  // Nothing is left but what cannot be unloaded.
+  EXPECT_FALSE(is_being_sampled(program.pid()));
+  const auto libraries = mapped_profilers(program.pid());
+  ASSERT_THAT(libraries, SizeIs(1));
+  EXPECT_THAT(libraries[0], StartsWith("/tmp/waggle-"));
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(libraries[0]).parent_path()));
+  EXPECT_FALSE(std::filesystem::exists(fmt::format("/tmp/.attach_pid{}", program.pid())));
+}
+
+TEST_P(Java, has_its_methods_in_the_fallback_engine_too) {
+  TestProgram program(command());
+  const WaggleResult result =
+      run_waggle(record(program.pid(), {"-d", "4", "--engine", "fallback"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(file.header["waggle"]["engine"], "fallback");
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+}
+
+TEST_P(Java, survives_ten_recordings_with_one_library) {
+  TestProgram program(command());
+  for (int i = 0; i < 10; ++i) {
+    const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_EQ(tool_state(file), "ok") << result.err;
+    EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 0U) << file.text_of("java");
+  }
+  EXPECT_TRUE(is_running(program.pid()));
+  EXPECT_THAT(mapped_profilers(program.pid()), SizeIs(1));
+}
+
+TEST_P(Java, is_left_in_peace_soon_after_waggle_was_killed_and_can_be_recorded_again) {
+  TestProgram program(command());
+  const std::string pid = std::to_string(program.pid());
+  {
+    WaggleRun run(record(program.pid(), {"-d", "2"}));
+    ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+    ASSERT_EQ(::kill(run.pid(), SIGKILL), 0);
+    (void)run.wait();
+  }
+  EXPECT_TRUE(is_being_sampled(program.pid()));
+  // Two seconds and half a minute.
+  EXPECT_TRUE(wait_until([&] { return !is_being_sampled(program.pid()); }, seconds(45)));
+  EXPECT_TRUE(is_running(program.pid()));
+
+  {
+    WaggleRun run(record(program.pid(), {"-d", "2"}));
+    ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+    ASSERT_EQ(::kill(run.pid(), SIGKILL), 0);
+    (void)run.wait();
+  }
+  // The next takes over what that one has left running.
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "3"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  const auto libraries = mapped_profilers(program.pid());
+  ASSERT_THAT(libraries, SizeIs(1));
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(libraries[0]).parent_path()));
+}
+
+TEST_P(Java, of_another_user_is_attached_to_as_that_user) {
+  std::vector<std::string> words = {"setpriv", "--reuid", "4242",
+                                    "--regid", "4243",    "--clear-groups"};
+  std::ranges::move(command(), std::back_inserter(words));
+  TestProgram program(words);
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "4"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+}
+
+// The only child of a process.
+pid_t child_of(pid_t parent) {
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", parent));
+  pid_t child = 0;
+  children >> child;
+  return child;
+}
+
+TEST_P(Java, in_namespaces_of_its_own_and_a_tmp_that_forbids_programs_is_served_elsewhere) {
+  std::string script =
+      "mount -t tmpfs -o noexec,mode=1777 none /tmp && exec unshare --pid --fork --mount-proc ";
+  // The classes are in the /tmp that is hidden.
+  const TempDir elsewhere;
+  const std::string classes =
+      "/var/tmp/" + std::filesystem::path(elsewhere.path()).filename().string();
+  std::filesystem::copy(java_classes(), classes, std::filesystem::copy_options::recursive);
+  script += find_java(GetParam()) + " -cp " + classes + " Shares";
+  TestProgram program({"unshare", "--mount", "sh", "-c", script});
+  const pid_t java = child_of(program.pid());
+  ASSERT_GT(java, 0);
+  const WaggleResult result = run_waggle(record(java, {"-d", "4"}));
+  const auto libraries = mapped_profilers(java);
+  (void)::kill(java, SIGKILL);
+  std::filesystem::remove_all(classes);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  ASSERT_THAT(libraries, SizeIs(1));
+  EXPECT_THAT(libraries[0], StartsWith("/run/waggle-"));
+}
+
+TEST_P(Java, has_native_frames_and_a_reason_where_its_tmp_is_read_only) {
+  const std::string classes = "/var/tmp/waggle-test-java-" + std::to_string(::getpid());
+  std::filesystem::copy(java_classes(), classes, std::filesystem::copy_options::recursive);
+  TestProgram program({"unshare", "--mount", "sh", "-c",
+                       "mount -t tmpfs -o ro none /tmp && exec " + find_java(GetParam()) + " -cp " +
+                           classes + " Shares"});
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "2"}));
+  std::filesystem::remove_all(classes);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(tool_state(file), HasSubstr("Read-only file system"));
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling error: "));
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_TRUE(is_running(program.pid()));
+}
+
+TEST_P(Java, that_refuses_is_not_sent_what_would_end_it) {
+  for (const char* option : {"-Xrs", "-XX:+DisableAttachMechanism"}) {
+    TestProgram program(command({option}));
+    std::this_thread::sleep_for(seconds(5));  // one that has just begun is waited for
+    const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling skipped: this JVM "));
+    EXPECT_THAT(file.header["waggle"]["excluded"].dump(), HasSubstr(option + 1));
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(program.pid()));
+  }
+}
+
+TEST_P(Java, that_does_not_answer_does_not_hold_the_recording) {
+  TestProgram silent(command());
+  TestProgram other(command());
+  ASSERT_EQ(::kill(silent.pid(), SIGSTOP), 0);
+  const WaggleResult result =
+      run_waggle(record(other.pid(), {"-d", "3", "-p", std::to_string(silent.pid())}));
+  ASSERT_EQ(::kill(silent.pid(), SIGCONT), 0);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_LT(result.took, seconds(3 + 10));
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(tool_state(file), HasSubstr("the JVM does not answer"));
+  EXPECT_THAT(result.err, HasSubstr("the JVM does not answer"));
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling error: the JVM does not answer] 1\n"));
+  EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.9);
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_ends_meanwhile_keeps_its_methods) {
+  std::vector<std::string> words = command();
+  words.emplace_back("3");
+  TestProgram program(words);
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "8"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.8) << file.text_of("java");
+  EXPECT_THAT(tool_state(file), HasSubstr("process went down during profiling"));
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_crashes_is_the_last_that_is_touched) {
+  const TempDir folder;
+  for (const bool is_named : {true, false}) {
+    std::vector<std::string> words = {"env", "--chdir", folder.path()};
+    std::ranges::move(command({"-XX:-CreateCoredumpOnCrash"}), std::back_inserter(words));
+    if (is_named) {
+      words.insert(words.end() - 3, "-XX:ErrorFile=" + folder.path() + "/crash_%p.log");
+    }
+    TestProgram crashing(words);
+    TestProgram other(command());
+    WaggleRun run(record(other.pid(), {"-d", "6", "-p", std::to_string(crashing.pid())}));
+    ASSERT_TRUE(wait_until(
+        [&] { return is_being_sampled(crashing.pid()) && is_being_sampled(other.pid()); },
+        seconds(20)));
+    std::this_thread::sleep_for(seconds(1));
+    ASSERT_EQ(::kill(crashing.pid(), SIGBUS), 0);
+    EXPECT_TRUE(wait_until([&] { return !is_being_sampled(other.pid()); }, milliseconds(3500)));
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("crashed while it was profiled (SIGBUS"));
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_THAT(file.text_of("java"),
+                HasSubstr(";[Profiling error: process went down during profiling]"));
+    EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 0U);  // of the other, until then
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(other.pid()));
+  }
+}
+
+TEST_P(Java, with_an_async_profiler_of_its_own_is_left_alone) {
+  const TempDir folder;
+  TestProgram program(
+      command({fmt::format("-agentpath:{}/libasyncProfiler.so=start,event=cpu,"
+                           "collapsed,file={}/theirs",
+                           async_profiler_directory(), folder.path())}));
+  ASSERT_TRUE(is_being_sampled(program.pid()));
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(file.text_of("java"),
+              HasSubstr(";[Profiling skipped: async-profiler is already loaded]"));
+  EXPECT_TRUE(is_being_sampled(program.pid()));
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_another_waggle_records_is_left_to_it) {
+  TestProgram program(command());
+  WaggleRun first(record(program.pid(), {"-d", "6"}));
+  ASSERT_TRUE(wait_until([&] { return is_being_sampled(program.pid()); }, seconds(20)));
+  const WaggleResult second = run_waggle(record(program.pid(), {"-d", "1"}));
+  ASSERT_EQ(second.status, 0) << second.err;
+  EXPECT_THAT(CollapsedFile::parse(second.out).text_of("java"),
+              HasSubstr("another waggle profiles this JVM"));
+  const WaggleResult result = first.wait();
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok");
+  expect_shares(file);
+}
+
+TEST_P(Java, has_names_of_threads_where_they_are_asked_for) {
+  TestProgram program(command());
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "2", "--threads"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_GT(file.share_of("java", ";thread: java;Shares.main("), 0.8) << file.text_of("java");
+}
+
+TEST_P(Java, stays_native_where_that_is_asked_for) {
+  TestProgram program(command());
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1", "--no-java"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "");
+  EXPECT_EQ(file.count_of("java", "Shares."), 0U);
+  EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values("17", "25"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace waggle

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as what async-profiler wrote, and as what a JVM answers.  Input: a byte that says how
+// it comes in pieces and whether threads are told apart, then text.  However it is cut, the same
+// stacks come out, and no limit is passed.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "userspace/tools/async_profiler/attach.h"
+#include "userspace/tools/async_profiler/crash_report.h"
+#include "userspace/tools/async_profiler/output_parser.h"
+
+namespace {
+
+std::string stacks_of(std::string_view text, std::size_t piece_bytes, bool tells_threads) {
+  using waggle::AsyncProfilerOutputParser;
+  std::string all;
+  std::uint64_t stacks = 0;
+  AsyncProfilerOutputParser parser(tells_threads, [&](const waggle::AsyncProfilerStack& stack) {
+    CHECK(!stack.frames.empty() && stack.frames.size() <= AsyncProfilerOutputParser::kMaxFrames);
+    CHECK(stack.count >= 1 && stack.count <= AsyncProfilerOutputParser::kMaxCount);
+    CHECK(tells_threads ? stack.tid > 0 : stack.tid == 0 && stack.thread.empty());
+    ++stacks;
+    all.append(stack.thread).append("|");
+    for (const std::string_view frame : stack.frames) {
+      CHECK(!frame.empty() && frame.find(';') == std::string_view::npos);
+      all.append(frame).append("|");
+    }
+    all += std::to_string(stack.count) + "\n";
+  });
+  while (!text.empty()) {
+    parser.feed(text.substr(0, piece_bytes));
+    text.remove_prefix(std::min(piece_bytes, text.size()));
+  }
+  parser.finish();
+  CHECK(parser.counters().stacks == stacks);
+  return all + std::to_string(parser.counters().bad_lines);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) {
+    return 0;
+  }
+  const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
+  const bool tells_threads = (data[0] & 1) != 0;
+  const std::size_t piece_bytes = 1 + data[0] / 2;
+  CHECK(stacks_of(text, piece_bytes, tells_threads) ==
+        stacks_of(text, text.size() + 1, tells_threads));
+  const auto code = waggle::parse_load_reply(text);
+  CHECK(code || (!code.error().what.empty() && code.error().what.find('\n') == std::string::npos));
+  CHECK(waggle::crash_excerpt(text).find('\n') == std::string::npos);
+  return 0;
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtime_profilers/java_session.h"
+
+#include <fmt/core.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/event_loop.h"
+#include "base/log.h"
+#include "userspace/tools/external_tools.h"
+
+namespace waggle {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+// Less than the ten seconds in which a session is over whatever its tools do.
+constexpr seconds kStopTime(6);
+constexpr milliseconds kSlice(5);
+// Eleven descriptors each, of 1,024 that a process may have.
+constexpr std::size_t kMaxRuns = 64;
+// Without us it goes on for so long at most; we renew it before.
+constexpr seconds kMaxUnattended(300);
+constexpr seconds kGrace(30);
+// Of the kernel's names of threads.
+constexpr std::size_t kMaxThreadName = 15;
+
+}  // namespace
+
+JavaSession::JavaSession(JavaSessionOptions options, RuntimeHooks hooks, UniqueFd timer)
+    : options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      timer_(std::move(timer)),
+      processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }) {
+  options_.async_profiler.timeout =
+      std::min(options_.duration.value_or(kMaxUnattended), kMaxUnattended) + kGrace;
+}
+
+Result<std::unique_ptr<JavaSession>> JavaSession::prepare(const JavaSessionOptions& options,
+                                                          RuntimeHooks hooks) {
+  UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!timer.is_open()) {
+    return fail_errno("timerfd_create", errno);
+  }
+  std::unique_ptr<JavaSession> session(
+      new JavaSession(options, std::move(hooks), std::move(timer)));
+  if (!options.path.empty()) {
+    session->library_ = TRY(locate_tool("async-profiler", options.path));
+  }
+  return session;
+}
+
+void JavaSession::start() {
+  processes_.start();
+  set_timer();
+}
+
+void JavaSession::set_timer() {
+  const bool is_needed = std::ranges::any_of(runs_, [](const auto& entry) {
+    return entry.second->recording && entry.second->recording->is_waiting();
+  });
+  if (is_needed == is_timer_on_) {
+    return;
+  }
+  itimerspec times{};
+  times.it_interval.tv_nsec =
+      is_needed ? std::chrono::nanoseconds(JvmLoad::kPollInterval).count() : 0;
+  times.it_value = times.it_interval;
+  (void)::timerfd_settime(timer_.get(), 0, &times, nullptr);  // cannot fail with these
+  is_timer_on_ = is_needed;
+}
+
+Result<> JavaSession::on_readable() {
+  drain_timer(timer_.get());
+  advance();
+  return {};
+}
+
+void JavaSession::tick() {
+  if (!is_interrupted_) {
+    processes_.tick();
+  }
+  advance();
+}
+
+JavaSession::Verdict JavaSession::look_at(pid_t pid) {
+  auto jvm = find_jvm(pid);
+  if (!jvm || !*jvm) {
+    return Verdict::not_yet;
+  }
+  const auto refusal = why_not_to_attach(**jvm);
+  if (refusal && refusal->may_pass && (*jvm)->is_starting()) {
+    return Verdict::not_yet;
+  }
+  if (!find_library()) {
+    return Verdict::decided;
+  }
+  if (runs_.size() >= kMaxRuns) {
+    notes_.exclude(fmt::format("more than {} JVMs at once", kMaxRuns), pid);
+    return Verdict::decided;
+  }
+  start_run(*std::move(*jvm));
+  return Verdict::decided;
+}
+
+bool JavaSession::find_library() {
+  if (library_) {
+    return !library_->empty();
+  }
+  if (auto found = locate_tool("async-profiler", "")) {
+    library_ = *std::move(found);
+    return true;
+  } else {
+    library_ = "";
+    notes_.add_problem(
+        fmt::format("{}; continuing without the methods of Java", found.error().what));
+    return false;
+  }
+}
+
+void JavaSession::start_run(Jvm jvm) {
+  const pid_t pid = jvm.pid;
+  auto made = std::make_unique<Run>(
+      Run{.pid = pid,
+          .has_own_namespace = jvm.status.innermost_pid != static_cast<std::uint32_t>(pid),
+          .recording = nullptr,
+          .crash = {},
+          .result = {.process = static_cast<std::uint32_t>(pid),
+                     .comm = hooks_.tell_apart(pid),
+                     .stacks = {},
+                     .error = {}}});
+  Run& run = *made;
+  runs_[pid] = std::move(made);
+  if (has_crashed_) {
+    skip(run, "disabled due to the crash of a JVM");
+    return;
+  }
+  if (const auto refusal = why_not_to_attach(jvm)) {
+    skip(run, refusal->reason);
+    return;
+  }
+  if (!jvm.profiler.empty() && !is_placed_by_us(jvm.profiler)) {
+    skip(run, "async-profiler is already loaded");  // somebody else's, who may be using it
+    return;
+  }
+  if (auto crash = CrashReport::watch(jvm)) {
+    run.crash = *std::move(crash);
+  }
+  auto recording = AsyncProfilerRecording::start(
+      std::move(jvm), *library_, options_.async_profiler, options_.patience,
+      [this, &run](const AsyncProfilerStack& stack) { add_stack(stack, run); });
+  if (!recording) {
+    fail_run(run, recording.error().what);
+    return;
+  }
+  run.recording = *std::move(recording);
+}
+
+void JavaSession::skip(Run& run, const std::string& reason) {
+  run.result.error = fmt::format("[Profiling skipped: {}]", reason);
+  notes_.exclude(reason, run.pid);
+  notes_.tell(fmt::format("process {} ({}): {}, continuing with native frames there", run.pid,
+                          run.result.comm, reason));
+}
+
+void JavaSession::fail_run(Run& run, const std::string& reason) {
+  run.result.error = fmt::format("[Profiling error: {}]", reason);
+  notes_.add_problem(fmt::format("process {} ({}): {}, continuing with native frames there",
+                                 run.pid, run.result.comm, reason));
+}
+
+void JavaSession::advance() {
+  for (const auto& [pid, run] : runs_) {
+    if (run->recording) {
+      run->recording->advance();
+      if (run->recording->is_over()) {
+        end_run(*run);
+      }
+    }
+  }
+  set_timer();
+}
+
+// Gives the JVM back what it has of us.
+void JavaSession::end_run(Run& run) {
+  const auto recording = std::move(run.recording);
+  if (!recording->memory().empty()) {
+    LOG_DEBUG("process {} ({}): async-profiler used {} of its memory", run.pid, run.result.comm,
+              recording->memory());
+  }
+  if (recording->problem().empty()) {
+    return;
+  }
+  if (!recording->is_target_alive() && run.crash) {
+    if (const auto excerpt = run.crash->find()) {
+      stop_all(run, *excerpt);
+    }
+  }
+  if (run.result.stacks.total() == 0) {
+    fail_run(run, recording->problem());
+  } else {
+    notes_.add_problem(fmt::format("process {} ({}): {}, continuing with what it has told before",
+                                   run.pid, run.result.comm, recording->problem()));
+  }
+}
+
+// A profiler in the process may be what it crashed of: no more risk, as gProfiler's safe mode.
+void JavaSession::stop_all(const Run& crashed, const std::string& excerpt) {
+  has_crashed_ = true;
+  notes_.add_problem(fmt::format(
+      "process {} ({}) crashed while it was profiled ({}), continuing without the methods of Java",
+      crashed.pid, crashed.result.comm, excerpt));
+  for (const auto& [pid, run] : runs_) {
+    if (run->recording) {
+      run->recording->interrupt();
+    }
+  }
+}
+
+void JavaSession::add_stack(const AsyncProfilerStack& stack, Run& run) {
+  Profile& profile = run.result.stacks;
+  Profile::Stack added{.container = profile.intern(""), .comm = profile.intern(""), .frames = {}};
+  if (stack.tid != 0) {
+    // As the kernel has it, else cut to what it would be there.
+    const std::string name = run.has_own_namespace ? "" : hooks_.thread_name(run.pid, stack.tid);
+    added.frames.push_back(profile.intern(
+        fmt::format("thread: {}", name.empty() ? stack.thread.substr(0, kMaxThreadName) : name)));
+  }
+  for (const std::string_view frame : stack.frames) {
+    added.frames.push_back(profile.intern(frame));
+  }
+  profile.add(added, stack.count);
+}
+
+void JavaSession::interrupt() {
+  is_interrupted_ = true;
+  deadline_ = Clock::now() + kStopTime;
+  for (const auto& [pid, run] : runs_) {
+    if (run->recording) {
+      run->recording->interrupt();
+    }
+  }
+  set_timer();
+}
+
+Result<RuntimeReport> JavaSession::finish() {
+  const auto is_running = [](const auto& entry) { return entry.second->recording != nullptr; };
+  while (advance(), std::ranges::any_of(runs_, is_running) && Clock::now() < deadline_) {
+    std::this_thread::sleep_for(kSlice);
+  }
+  RuntimeReport report{.stacks = {},
+                       .tool = "async-profiler",
+                       .state = {},
+                       .excluded = notes_.excluded(),
+                       .cpu_time = {}};
+  for (const auto& [pid, run] : runs_) {
+    if (run->recording) {
+      run->recording->give_up("the JVM does not answer");
+      end_run(*run);
+    }
+    report.stacks.push_back(std::move(run->result));
+  }
+  if (!notes_.first_problem().empty()) {
+    report.state = notes_.first_problem();
+  } else if (!runs_.empty()) {
+    report.state = "ok";
+  }
+  return report;
+}
+
+}  // namespace waggle

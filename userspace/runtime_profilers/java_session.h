@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// async-profiler beside a recording: in each Java virtual machine.  Not for one of them:
+// tools/async_profiler/recording.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "userspace/process/proc_fs.h"
+#include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/notes.h"
+#include "userspace/runtime_profilers/processes.h"
+#include "userspace/runtime_profilers/profiler.h"
+#include "userspace/tools/async_profiler/crash_report.h"
+#include "userspace/tools/async_profiler/recording.h"
+
+namespace waggle {
+
+struct JavaSessionOptions {
+  std::string path;                     // of the library; "": where it is found, once it is needed
+  AsyncProfilerOptions async_profiler;  // of each; the timeout is this session's
+  std::optional<std::chrono::seconds> duration;  // none: until it is told to end
+  std::chrono::seconds patience{30};             // with each answer of a JVM
+  RuntimeTargets targets;
+};
+
+class JavaSession final : public RuntimeProfiler {
+ public:
+  // A path that was given must be that of the library.  Starts nothing.
+  static Result<std::unique_ptr<JavaSession>> prepare(const JavaSessionOptions& options,
+                                                      RuntimeHooks hooks);
+  JavaSession(const JavaSession&) = delete;
+  JavaSession& operator=(const JavaSession&) = delete;
+  ~JavaSession() override = default;
+
+  void select_pid(pid_t pid) override { processes_.select_pid(pid); }
+  void start() override;
+  [[nodiscard]] int fd() const override { return timer_.get(); }
+  Result<> on_readable() override;
+  void tick() override;
+  std::vector<std::string> take_problems() override { return notes_.take_untold(); }
+  void interrupt() override;
+  Result<RuntimeReport> finish() override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Verdict = RuntimeProcesses::Verdict;
+
+  struct Run {
+    pid_t pid;
+    bool has_own_namespace;                             // of pids
+    std::unique_ptr<AsyncProfilerRecording> recording;  // nullptr: over
+    std::optional<CrashReport> crash;
+    RuntimeStacks result;
+  };
+
+  JavaSession(JavaSessionOptions options, RuntimeHooks hooks, UniqueFd timer);
+  Verdict look_at(pid_t pid);
+  bool find_library();
+  void start_run(Jvm jvm);
+  void skip(Run& run, const std::string& reason);
+  void fail_run(Run& run, const std::string& reason);
+  void advance();
+  void end_run(Run& run);
+  void stop_all(const Run& crashed, const std::string& excerpt);
+  void add_stack(const AsyncProfilerStack& stack, Run& run);
+  void set_timer();
+
+  JavaSessionOptions options_;
+  RuntimeHooks hooks_;
+  UniqueFd timer_;  // runs while a JVM owes an answer
+  bool is_timer_on_ = false;
+  RuntimeProcesses processes_;
+  RuntimeNotes notes_{"async-profiler"};
+  std::optional<std::string> library_;  // once it is found; "": it is not there
+  std::map<pid_t, std::unique_ptr<Run>> runs_;
+  bool has_crashed_ = false;  // a JVM, perhaps because of us: no other is touched any more
+  bool is_interrupted_ = false;
+  Clock::time_point deadline_;
+};
+
+}  // namespace waggle

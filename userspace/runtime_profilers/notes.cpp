@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtime_profilers/notes.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
+
+namespace waggle {
+
+namespace {
+
+constexpr std::size_t kMaxProblems = 8;
+constexpr std::size_t kMaxListed = 10;
+
+}  // namespace
+
+void RuntimeNotes::add_problem(std::string text) {
+  if (first_problem_.empty()) {
+    first_problem_ = text;
+  }
+  if (++problem_count_ <= kMaxProblems) {
+    untold_.push_back(std::move(text));
+  }
+}
+
+std::vector<std::string> RuntimeNotes::excluded() const {
+  std::vector<std::string> texts;
+  for (const auto& [reason, pids] : excluded_) {
+    const auto listed = std::span(pids).first(std::min(pids.size(), kMaxListed));
+    texts.push_back(fmt::format("{}: {} process{} left out ({}{}): {}", tool_, pids.size(),
+                                pids.size() == 1 ? "" : "es", fmt::join(listed, ", "),
+                                listed.size() < pids.size() ? ", ..." : "", reason));
+  }
+  return texts;
+}
+
+}  // namespace waggle

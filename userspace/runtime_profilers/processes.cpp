@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/runtime_profilers/processes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "userspace/process/process_table.h"
+
+namespace waggle {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr milliseconds kFirstLook(1000);  // at what runs at the start; the rest by the way
+constexpr milliseconds kLaterLook(20);
+// Of a process that was just started, or of what it starts.
+constexpr milliseconds kLookInterval(200);
+constexpr milliseconds kLaterInterval(1000);
+constexpr seconds kEarly(2);
+constexpr int kMaxLooks = 30;
+
+std::chrono::nanoseconds age_of(const ProcStat& stat) {
+  const TableClock now = TableClock::now();
+  const std::uint64_t boottime_ns = now.monotonic_ns + now.boottime_offset_ns;
+  const std::uint64_t start_ns = stat.start_ticks * kTickNs;
+  return std::chrono::nanoseconds(boottime_ns > start_ns ? boottime_ns - start_ns : 0);
+}
+
+}  // namespace
+
+void RuntimeProcesses::start() {
+  start_ = Clock::now();
+  queue_.insert(queue_.end(), targets_.named.begin(), targets_.named.end());
+  if (targets_.takes_all && !targets_.is_pid_filtered) {
+    if (const auto pids = proc_.list_pids()) {
+      queue_.insert(queue_.end(), pids->begin(), pids->end());
+    }
+  }
+  look_around();
+  work_off(kFirstLook);
+}
+
+void RuntimeProcesses::tick() {
+  const bool is_early = Clock::now() - start_ < kEarly;
+  if (Clock::now() - looked_ >= (is_early ? kLookInterval : kLaterInterval)) {
+    look_around();
+  }
+  work_off(kLaterLook);
+}
+
+// At the selected processes, and what they have started meanwhile.
+void RuntimeProcesses::look_around() {
+  if (!targets_.takes_all || !targets_.is_pid_filtered) {
+    return;
+  }
+  looked_ = Clock::now();
+  if (targets_.follows_children) {
+    for (const std::uint32_t pid : proc_.list_pids().value_or(std::vector<std::uint32_t>())) {
+      const auto stat = proc_.read_stat(pid);
+      if (stat && selected_.contains(static_cast<pid_t>(stat->parent_pid))) {
+        selected_.insert(static_cast<pid_t>(pid));
+      }
+    }
+  }
+  for (const pid_t pid : selected_) {
+    if (!decided_.contains(pid) && looks_[pid] < kMaxLooks) {
+      queue_.push_back(pid);
+    }
+  }
+}
+
+void RuntimeProcesses::work_off(milliseconds limit) {
+  const Clock::time_point end = Clock::now() + limit;
+  while (!queue_.empty() && Clock::now() < end) {
+    const pid_t pid = queue_.front();
+    queue_.pop_front();
+    if (!decided_.contains(pid)) {
+      look_at(pid);
+    }
+  }
+}
+
+void RuntimeProcesses::look_at(pid_t pid) {
+  const auto stat = proc_.read_stat(static_cast<std::uint32_t>(pid));
+  if (!stat || stat->is_kernel_thread || pid == ::getpid()) {
+    return;
+  }
+  if (look_(pid, *stat) == Verdict::decided) {
+    decided_.insert(pid);
+  } else {
+    ++looks_[pid];
+  }
+}
+
+bool RuntimeProcesses::is_named(pid_t pid) const {
+  return std::ranges::find(targets_.named, pid) != targets_.named.end();
+}
+
+bool RuntimeProcesses::is_too_young(const ProcStat& stat) const {
+  return !targets_.is_pid_filtered && age_of(stat) < kYoungProcess;
+}
+
+}  // namespace waggle

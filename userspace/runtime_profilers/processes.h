@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes of a recording, as a runtime's profiler meets them: each is shown to it until it
+// has decided.  Not for which it takes: that is the profiler's own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "userspace/process/proc_fs.h"
+
+namespace waggle {
+
+struct RuntimeTargets {
+  bool takes_all = true;         // what is recorded, not only those that are named
+  std::vector<pid_t> named;      // shown whatever speaks against it
+  bool is_pid_filtered = false;  // as the recording
+  bool follows_children = false;
+};
+
+// One thread.
+class RuntimeProcesses {
+ public:
+  enum class Verdict {
+    not_yet,  // it may still become one: a few looks more
+    decided,
+  };
+  // Never of waggle itself or of a kernel thread.
+  using Look = std::function<Verdict(pid_t pid, const ProcStat& stat)>;
+
+  RuntimeProcesses(RuntimeTargets targets, Look look)
+      : targets_(std::move(targets)), look_(std::move(look)) {}
+
+  void select_pid(pid_t pid) { selected_.insert(pid); }
+  // Looks at what runs, for a second at most; the rest by the way.
+  void start();
+  // Of a process that was met later.
+  void add(pid_t pid) { queue_.push_back(pid); }
+  // A few times a second: at what was selected and has no runtime yet, and at its children.
+  void tick();
+
+  [[nodiscard]] bool is_named(pid_t pid) const;
+  // As gProfiler's --min-profiling-duration has it; never where the recording is of pids.
+  [[nodiscard]] bool is_too_young(const ProcStat& stat) const;
+  // Whether there is any that was decided.
+  [[nodiscard]] bool has_met_any() const { return !decided_.empty(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void look_around();
+  void work_off(std::chrono::milliseconds limit);
+  void look_at(pid_t pid);
+
+  RuntimeTargets targets_;
+  Look look_;
+  ProcFs proc_;
+  std::set<pid_t> selected_;
+  std::deque<pid_t> queue_;     // to be looked at
+  std::map<pid_t, int> looks_;  // at those that are not decided
+  std::set<pid_t> decided_;
+  Clock::time_point start_;
+  Clock::time_point looked_;
+};
+
+// What is_too_young() goes by, for messages.
+constexpr std::chrono::seconds kYoungProcess(10);
+
+}  // namespace waggle

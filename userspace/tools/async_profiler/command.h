@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words that async-profiler's agent is told.  Pure.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace waggle {
+
+enum class JavaEvent {
+  cpu,     // the kernel's perf events; async-profiler's own timers where there are none
+  itimer,  // one timer for the process
+  wall,    // every thread, running or not
+};
+
+struct AsyncProfilerOptions {
+  JavaEvent event = JavaEvent::cpu;
+  int frequency_hz = 99;
+  bool tells_threads = false;
+  std::string more = {};  // of a person, as async-profiler takes them
+  // Then it stops by itself, should we be gone.
+  std::chrono::seconds timeout{60};
+};
+
+// Paths are the JVM's; they hold no comma.
+std::string async_profiler_start(const AsyncProfilerOptions& options, const std::string& output,
+                                 const std::string& log);
+std::string async_profiler_stop(const AsyncProfilerOptions& options, const std::string& output,
+                                const std::string& log);
+// Without what it has seen: of a profiler that somebody else has left running.
+std::string async_profiler_drop(const std::string& log);
+std::string async_profiler_metrics(const std::string& output);
+
+}  // namespace waggle

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/tools/async_profiler/crash_report.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <span>
+#include <utility>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "userspace/tools/async_profiler/target_root.h"
+
+namespace waggle {
+
+namespace {
+
+constexpr std::size_t kMaxLine = 200;
+
+// "/logs/%p.log" -> "/logs/42.log"
+std::string expand(std::string_view pattern, std::uint32_t pid) {
+  std::string path;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '%' && i + 1 < pattern.size()) {
+      ++i;
+      path += pattern[i] == 'p' ? std::to_string(pid) : std::string(1, pattern[i]);
+    } else {
+      path += pattern[i];
+    }
+  }
+  return path;
+}
+
+// The value of -XX:ErrorFile, the last one.
+std::string error_file(const Jvm& jvm) {
+  constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
+  constexpr std::string_view kOption = "-XX:ErrorFile=";
+  const UniqueFd fd(::openat(jvm.directory.get(), "cmdline", O_RDONLY | O_CLOEXEC));
+  const auto text = fd.is_open() ? read_all(fd.get(), kMaxBytes) : Result<std::string>("");
+  std::string path;
+  for (const std::string_view word : split(text ? *text : std::string_view(), '\0')) {
+    if (word.starts_with(kOption)) {
+      path = expand(word.substr(kOption.size()), jvm.status.innermost_pid);
+    }
+  }
+  return path;
+}
+
+}  // namespace
+
+std::string crash_excerpt(std::string_view report) {
+  std::string excerpt;
+  bool is_frame = false;
+  const auto add = [&excerpt](std::string_view text) {
+    const std::size_t start = text.find_first_not_of("# ");
+    if (start != std::string_view::npos) {
+      excerpt += (excerpt.empty() ? "" : "; ") + printable(text.substr(start, kMaxLine));
+    }
+  };
+  for (const std::string_view line : split(report, '\n')) {
+    constexpr std::string_view kSignal = "#  SIG";
+    constexpr std::string_view kInfo = "siginfo: ";
+    if (line.starts_with(kSignal) || line.starts_with("#  Internal Error") || is_frame) {
+      add(line);
+    }
+    is_frame = line == "# Problematic frame:";
+    if (line.starts_with(kInfo)) {
+      add(line);
+      break;
+    }
+  }
+  return excerpt;
+}
+
+Result<CrashReport> CrashReport::watch(const Jvm& jvm) {
+  CrashReport report;
+  report.uid_ = jvm.status.effective_uid;
+  report.since_ = ::time(nullptr);
+  report.name_ = fmt::format("hs_err_pid{}.log", jvm.status.innermost_pid);
+  const UniqueFd root = TRY(jvm.open_root());
+  report.working_ =
+      UniqueFd(::openat(jvm.directory.get(), "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (auto temporary = open_directory_in_root(root.get(), "/tmp")) {
+    report.temporary_ = *std::move(temporary);
+  }
+  const std::string path = error_file(jvm);
+  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos) {
+    const bool is_absolute = path.starts_with('/');
+    const int from = is_absolute ? root.get() : report.working_.get();
+    if (auto named = open_directory_in_root(
+            from, is_absolute ? path.substr(0, slash + 1) : path.substr(0, slash))) {
+      report.named_ = *std::move(named);
+      report.named_file_ = path.substr(slash + 1);
+    }
+  } else if (!path.empty()) {
+    report.named_ = UniqueFd(::openat(report.working_.get(), ".", O_PATH | O_CLOEXEC));
+    report.named_file_ = path;
+  }
+  return report;
+}
+
+std::optional<std::string> CrashReport::read(int directory, const std::string& name) const {
+  const UniqueFd fd(directory < 0 || name.empty()
+                        ? -1
+                        : ::openat(directory, name.c_str(),
+                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status{};
+  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_uid != uid_ || status.st_mtime < since_) {
+    return std::nullopt;
+  }
+  std::string text(kMaxReportBytes, '\0');
+  const auto size = read_at(fd.get(), 0, std::as_writable_bytes(std::span(text)));
+  text.resize(size.value_or(0));
+  std::string excerpt = crash_excerpt(text);
+  return excerpt.empty() ? std::nullopt : std::optional(std::move(excerpt));
+}
+
+std::optional<std::string> CrashReport::find() const {
+  if (auto excerpt = read(named_.get(), named_file_)) {
+    return excerpt;
+  }
+  if (auto excerpt = read(working_.get(), name_)) {
+    return excerpt;
+  }
+  return read(temporary_.get(), name_);
+}
+
+}  // namespace waggle

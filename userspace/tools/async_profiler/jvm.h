@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What async-profiler must know of a Java virtual machine before anything is asked of it.  Not for
+// talking to it: attach.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "userspace/process/proc_status.h"
+
+namespace waggle {
+
+struct Jvm {
+  pid_t pid = 0;
+  UniqueFd directory;             // /proc/PID: of this process alone, whoever gets its pid later
+  std::uint64_t start_ticks = 0;  // likewise
+  ProcStatus status{};
+  bool is_openj9 = false;
+  bool is_musl = false;  // its C library
+  std::string profiler;  // path of the async-profiler that it has loaded, as it sees it; "": none
+
+  // Of this process; it may have ended.
+  [[nodiscard]] bool is_alive() const;
+  // It has begun a moment ago, and may not be ready.
+  [[nodiscard]] bool is_starting() const;
+  // Its root directory.
+  [[nodiscard]] Result<UniqueFd> open_root() const;
+};
+
+// Nothing: no libjvm.so is mapped, also none that is deleted by now.  An error: the process is gone
+// or cannot be looked at.
+Result<std::optional<Jvm>> find_jvm(pid_t pid);
+
+struct AttachRefusal {
+  std::string reason;  // in few words
+  bool may_pass;       // it has perhaps just begun
+};
+
+// Why it must not be asked: it would not answer, or SIGQUIT would end it.
+std::optional<AttachRefusal> why_not_to_attach(const Jvm& jvm);
+
+}  // namespace waggle

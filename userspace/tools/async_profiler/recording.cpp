@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/tools/async_profiler/recording.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "base/file.h"
+#include "base/supervised_tool.h"
+#include "base/text.h"
+
+namespace waggle {
+
+namespace {
+
+constexpr std::size_t kMaxLogBytes = 65536;
+constexpr auto kGone = "process went down during profiling";
+
+// Before its timeout, so that there is no gap but the JVM's answer.
+constexpr std::chrono::seconds kMargin(20);
+
+// Of our own descriptor: whatever the name leads to by now.
+std::string read_from_start(int fd, std::size_t limit) {
+  std::string text(limit, '\0');
+  const auto size = read_at(fd, 0, std::as_writable_bytes(std::span(text)));
+  text.resize(size.value_or(0));
+  return text;
+}
+
+Result<> feed_file(int fd, AsyncProfilerOutputParser& parser) {
+  std::array<std::byte, 65536> buffer;
+  for (std::uint64_t at = 0; at < kMaxAsyncProfilerOutputBytes;) {
+    const std::size_t size = TRY(read_at(fd, at, buffer));
+    if (size == 0) {
+      return {};
+    }
+    parser.feed({reinterpret_cast<const char*>(buffer.data()), size});
+    at += size;
+  }
+  return fail(Errc::exhausted, "async-profiler wrote more than we take");
+}
+
+// "mem_classmap_kb 4"
+std::string memory_of(std::string_view metrics) {
+  std::uint64_t total_kib = 0;
+  for (const std::string_view line : split(metrics, '\n')) {
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos || !line.starts_with("mem_") ||
+        !line.substr(0, space).ends_with("_kb")) {
+      continue;
+    }
+    constexpr std::uint64_t kMaxKib = std::uint64_t{1} << 40;
+    const auto kib = parse_number<std::uint64_t>(line.substr(space + 1));
+    total_kib += kib && *kib < kMaxKib ? *kib : 0;
+  }
+  constexpr double kKibPerMib = 1024;
+  return total_kib == 0 ? ""
+                        : fmt::format("{:.1f} MiB", static_cast<double>(total_kib) / kKibPerMib);
+}
+
+}  // namespace
+
+AsyncProfilerRecording::AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options,
+                                               std::chrono::milliseconds patience,
+                                               LibraryPlace place,
+                                               AsyncProfilerOutputParser::OnStack on_stack)
+    : jvm_(std::move(jvm)),
+      options_(options),
+      patience_(patience),
+      place_(std::move(place)),
+      on_stack_(std::move(on_stack)) {}
+
+AsyncProfilerRecording::~AsyncProfilerRecording() {
+  if (may_be_running_) {
+    // Without waiting for the answer; what cannot be told ends by its timeout.
+    load_.reset();
+    JvmLoad::tell(jvm_, place_.library(), async_profiler_drop(log_.path));
+  }
+}
+
+Result<std::unique_ptr<AsyncProfilerRecording>> AsyncProfilerRecording::start(
+    Jvm jvm, const std::string& library, const AsyncProfilerOptions& options,
+    std::chrono::milliseconds patience, AsyncProfilerOutputParser::OnStack on_stack) {
+  LibraryPlace place = TRY(LibraryPlace::make(jvm, library));
+  std::unique_ptr<AsyncProfilerRecording> recording(new AsyncProfilerRecording(
+      std::move(jvm), options, patience, std::move(place), std::move(on_stack)));
+  recording->output_ = TRY(recording->place_.make_file("stacks"));
+  recording->log_ = TRY(recording->place_.make_file("log"));
+  recording->metrics_ = TRY(recording->place_.make_file("metrics"));
+  recording->load_.emplace(TRY(
+      JvmLoad::start(recording->jvm_, recording->place_.library(),
+                     async_profiler_start(options, recording->output_.path, recording->log_.path),
+                     Clock::now() + patience)));
+  recording->may_be_running_ = true;
+  return recording;
+}
+
+void AsyncProfilerRecording::ask(State state, const std::string& options) {
+  load_.reset();
+  auto load = JvmLoad::start(jvm_, place_.library(), options, Clock::now() + patience_);
+  if (!load) {
+    end(jvm_.is_alive() ? load.error().what : kGone);
+    return;
+  }
+  state_ = state;
+  load_.emplace(*std::move(load));
+  may_be_running_ |= state == State::starting;
+}
+
+void AsyncProfilerRecording::advance() {
+  if (load_) {
+    if (const auto code = load_->poll()) {
+      load_.reset();
+      take_answer(*code);
+    }
+    return;
+  }
+  if (state_ != State::running) {
+    return;
+  }
+  if (!jvm_.is_alive()) {
+    take_output();  // written by the JVM at its end
+    end(kGone);
+  } else if (Clock::now() - started_ > options_.timeout - kMargin) {
+    begin_stop();
+  }
+}
+
+void AsyncProfilerRecording::take_answer(const Result<int>& code) {
+  if (!code && (state_ == State::starting || !jvm_.is_alive())) {
+    const bool is_gone = !jvm_.is_alive();
+    if (state_ != State::starting) {
+      take_output();
+    }
+    end(is_gone ? kGone : code.error().what);
+    return;
+  }
+  switch (state_) {
+    case State::starting:
+      take_start(*code);
+      return;
+    case State::dropping:
+      ask(State::starting, async_profiler_start(options_, output_.path, log_.path));
+      return;
+    case State::stopping:
+      break;
+    case State::running:
+    case State::over:
+      return;
+  }
+  take_output();  // also of one that its timeout has stopped
+  if (!code || *code != 0) {
+    end(code ? read_log() : code.error().what);
+    return;
+  }
+  may_be_running_ = false;
+  memory_ = memory_of(read_from_start(metrics_.fd.get(), kMaxLogBytes));
+  if (is_interrupted_ || state_ == State::over) {
+    end("");
+  } else {
+    ask(State::starting, async_profiler_start(options_, output_.path, log_.path));
+  }
+}
+
+void AsyncProfilerRecording::take_start(int code) {
+  if (code == 0) {
+    state_ = State::running;
+    started_ = Clock::now();
+    if (is_interrupted_) {
+      begin_stop();
+    }
+    return;
+  }
+  const std::string log = read_log();
+  // The place is ours alone: whoever started it is gone.
+  const bool is_left_running = log.find("already started") != std::string::npos;
+  if (is_left_running && !std::exchange(was_running_, true)) {
+    ask(State::dropping, async_profiler_drop(log_.path));
+    return;
+  }
+  may_be_running_ = false;
+  end(log);
+}
+
+// Memory first: what is stopped has given it back.  A JVM does one after the other.
+void AsyncProfilerRecording::begin_stop() {
+  (void)JvmLoad::tell(jvm_, place_.library(), async_profiler_metrics(metrics_.path));
+  ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
+}
+
+void AsyncProfilerRecording::interrupt() {
+  is_interrupted_ = true;
+  if (state_ == State::running) {
+    begin_stop();
+  }
+}
+
+void AsyncProfilerRecording::give_up(std::string reason) {
+  if (state_ != State::over) {
+    load_.reset();
+    end(std::move(reason));
+  }
+}
+
+void AsyncProfilerRecording::take_output() {
+  AsyncProfilerOutputParser parser(options_.tells_threads, on_stack_);
+  const Result<> is_read = feed_file(output_.fd.get(), parser);
+  parser.finish();
+  if (!is_read) {
+    end(is_read.error().what);
+  } else if (parser.counters().bad_lines != 0) {
+    end(fmt::format("async-profiler wrote {} lines that are no stacks",
+                    parser.counters().bad_lines));
+  } else if (::ftruncate(output_.fd.get(), 0) != 0) {
+    end("what async-profiler wrote cannot be cleared");  // it would count twice
+  }
+}
+
+void AsyncProfilerRecording::end(std::string problem) {
+  state_ = State::over;
+  if (problem_.empty()) {
+    problem_ = std::move(problem);
+  }
+}
+
+std::string AsyncProfilerRecording::read_log() const {
+  return last_line_of(read_from_start(log_.fd.get(), kMaxLogBytes));
+}
+
+}  // namespace waggle
