@@ -114,8 +114,9 @@ std::vector<Option> all_options() {
       option.help = "disabled: native frames in Java, as always here";
     }
     if (option.name == "python-mode") {
-      option.help = "who tells its functions: ebpf (or pyperf), auto (py-spy where there is no "
-                    "ebpf) or disabled; default auto";
+      option.help =
+          "who tells its functions: ebpf (or pyperf), auto (py-spy where there is no "
+          "ebpf) or disabled; default auto";
     }
     if (option.name == "frequency") {
       option.letter = 'f';
