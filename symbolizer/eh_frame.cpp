@@ -132,7 +132,7 @@ Result<CallFrameInfo> CallFrameInfo::read(const ElfFile& file, const CfiReading&
   }
   info.add_stubs(file);
   if (reading.puts_go_right) {
-    info.go_ = GoRules::find(file);
+    info.go_ = GoRules::find(file, info.go_functions_ ? &*info.go_functions_ : nullptr);
   }
   return info;
 }

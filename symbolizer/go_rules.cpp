@@ -10,7 +10,6 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "symbolizer/go_functions.h"
 #include "symbolizer/symbol_table.h"
 
 namespace waggle {
@@ -77,52 +76,63 @@ void follow_frame_pointer(std::uint64_t start, std::vector<CfiRow>& rows) {
 constexpr std::array<std::string_view, 6> kSwitching = {"systemstack", "asmcgocall", "mcall",
                                                         "nanotime1",   "walltime",   "time.now"};
 
-std::optional<std::uint64_t> find_thread_call(const ElfFile& file,
-                                              const SymbolTable::Symbol& symbol) {
-  const auto code = file.read_address(symbol.start, std::min(symbol.size, kMaxCloneBytes));
+// In the code of clone.
+std::optional<std::uint64_t> find_thread_call(const ElfFile& file, std::uint64_t start,
+                                              std::uint64_t size) {
+  const auto code = file.read_address(start, std::min(size, kMaxCloneBytes));
   if (!code) {
     return std::nullopt;
   }
   const auto found = std::ranges::search(*code, kThreadCall);
-  return found.empty() ? std::nullopt
-                       : std::optional(symbol.start +
-                                       static_cast<std::uint64_t>(found.begin() - code->begin()));
+  return found.empty()
+             ? std::nullopt
+             : std::optional(start + static_cast<std::uint64_t>(found.begin() - code->begin()));
 }
 
 }  // namespace
 
-GoRules GoRules::find(const ElfFile& file) {
+GoRules GoRules::find(const ElfFile& file, const GoFunctions* functions) {
   GoRules rules;
   rules.is_go_ = file.machine() == EM_X86_64 && find_go_table(file) != nullptr;
   if (!rules.is_go_) {
     return rules;
   }
+  if (functions != nullptr) {
+    for (const GoFunctions::Function& function : functions->functions()) {
+      rules.note(file, function.name, function.start, function.end - function.start);
+    }
+    return rules;
+  }
   std::optional<Error> ignored;  // without symbols the rows stay as they are
   SymbolTable::read(file, &ignored).for_each([&](const SymbolTable::Symbol& symbol) {
-    constexpr std::string_view kRuntime = "runtime.";
-    constexpr std::string_view kAssembly = ".abi0";
-    std::string_view name = symbol.name;
-    if (name.starts_with(kRuntime)) {
-      name.remove_prefix(kRuntime.size());
-    } else if (!name.starts_with("time.now")) {
-      return;
-    }
-    if (name.ends_with(kAssembly)) {
-      name.remove_suffix(kAssembly.size());
-    }
-    if (std::ranges::find(kSwitching, name) != kSwitching.end()) {
-      rules.specials_[symbol.start] = {Kind::switches, 0};
-    } else if (name == "morestack") {
-      rules.specials_[symbol.start] = {Kind::ends, 0};
-    } else if (name == "sigreturn__sigaction") {
-      rules.specials_[symbol.start] = {Kind::signal_trampoline, 0};
-    } else if (name == "clone") {
-      if (const auto call = find_thread_call(file, symbol)) {
-        rules.specials_[symbol.start] = {Kind::starts_thread, *call};
-      }
-    }
+    rules.note(file, symbol.name, symbol.start, symbol.size);
   });
   return rules;
+}
+
+void GoRules::note(const ElfFile& file, std::string_view name, std::uint64_t start,
+                   std::uint64_t size) {
+  constexpr std::string_view kRuntime = "runtime.";
+  constexpr std::string_view kAssembly = ".abi0";
+  if (name.starts_with(kRuntime)) {
+    name.remove_prefix(kRuntime.size());
+  } else if (!name.starts_with("time.now")) {
+    return;
+  }
+  if (name.ends_with(kAssembly)) {
+    name.remove_suffix(kAssembly.size());
+  }
+  if (std::ranges::find(kSwitching, name) != kSwitching.end()) {
+    specials_[start] = {Kind::switches, 0};
+  } else if (name == "morestack") {
+    specials_[start] = {Kind::ends, 0};
+  } else if (name == "sigreturn__sigaction") {
+    specials_[start] = {Kind::signal_trampoline, 0};
+  } else if (name == "clone") {
+    if (const auto call = find_thread_call(file, start, size)) {
+      specials_[start] = {Kind::starts_thread, *call};
+    }
+  }
 }
 
 void GoRules::put_right(std::uint64_t start, std::uint64_t end, std::vector<CfiRow>& rows) const {

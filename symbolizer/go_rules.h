@@ -5,18 +5,21 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "symbolizer/cfi_program.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/go_functions.h"
 
 namespace waggle {
 
 class GoRules {
  public:
-  // Of a file that Go's linker made for x86_64; of any other it changes nothing.
-  static GoRules find(const ElfFile& file);
+  // Of a file that Go's linker made for x86_64; of any other it changes nothing.  `functions`: of
+  // Go's own table, where they were read already; nullptr: the file's symbols are.
+  static GoRules find(const ElfFile& file, const GoFunctions* functions);
 
   // The rows of the function [start, end).
   void put_right(std::uint64_t start, std::uint64_t end, std::vector<CfiRow>& rows) const;
@@ -32,6 +35,8 @@ class GoRules {
     Kind kind;
     std::uint64_t thread_call;  // starts_thread: the new thread's call
   };
+
+  void note(const ElfFile& file, std::string_view name, std::uint64_t start, std::uint64_t size);
 
   bool is_go_ = false;
   std::unordered_map<std::uint64_t, Special> specials_;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as the text of perf script.  Input: a byte that says how it comes in pieces, then text.
 // However it is cut, the same samples come out, and no limit is passed.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "tests/fuzz/pieces.h"
 #include "userspace/tools/perf/frame_text.h"
 #include "userspace/tools/perf/script_parser.h"
 
@@ -28,10 +28,7 @@ std::string samples_of(std::string_view text, std::size_t piece_bytes) {
     CHECK(bytes <= PerfScriptParser::kMaxSampleBytes);
     all += '\n';
   });
-  while (!text.empty()) {
-    parser.feed(text.substr(0, piece_bytes));
-    text.remove_prefix(std::min(piece_bytes, text.size()));
-  }
+  waggle::feed_in_pieces(parser, text, piece_bytes);
   parser.finish(true);
   return all;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as what phpspy prints.  Input: a byte that says how it comes in pieces, then text.
 // However it is cut, the same stacks come out, and no limit is passed.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "tests/fuzz/pieces.h"
 #include "userspace/tools/phpspy/output_parser.h"
 
 namespace {
@@ -29,10 +29,7 @@ std::string stacks_of(std::string_view text, std::size_t piece_bytes) {
     CHECK(bytes <= PhpspyOutputParser::kMaxBlockBytes);
     all += std::to_string(stack.pid) + "\n";
   });
-  while (!text.empty()) {
-    parser.feed(text.substr(0, piece_bytes));
-    text.remove_prefix(std::min(piece_bytes, text.size()));
-  }
+  waggle::feed_in_pieces(parser, text, piece_bytes);
   parser.finish();
   CHECK(parser.counters().stacks == stacks);
   return all + std::to_string(parser.counters().bad_blocks);

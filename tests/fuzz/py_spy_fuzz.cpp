@@ -2,13 +2,13 @@
 // Any bytes as what py-spy wrote.  Input: a byte that says how it comes in pieces and whether
 // threads are told apart, then text.  However it is cut, the same stacks come out, and no limit is
 // passed.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "tests/fuzz/pieces.h"
 #include "userspace/tools/py_spy/output_parser.h"
 
 namespace {
@@ -30,10 +30,7 @@ std::string stacks_of(std::string_view text, std::size_t piece_bytes, bool tells
     }
     all += std::to_string(stack.count) + "\n";
   });
-  while (!text.empty()) {
-    parser.feed(text.substr(0, piece_bytes));
-    text.remove_prefix(std::min(piece_bytes, text.size()));
-  }
+  waggle::feed_in_pieces(parser, text, piece_bytes);
   parser.finish();
   CHECK(parser.counters().stacks == stacks);
   all += parser.is_corrupt() ? "corrupt" : "";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as what rbspy wrote.  Input: a byte that says how it comes in pieces, then text.
 // However it is cut, the same stacks come out, and no limit is passed.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "tests/fuzz/pieces.h"
 #include "userspace/tools/rbspy/command.h"
 
 namespace {
@@ -30,10 +30,7 @@ std::string stacks_of(std::string_view text, std::size_t piece_bytes) {
     all += std::to_string(stack.count) + "\n";
     return true;
   });
-  while (!text.empty()) {
-    lines.feed(text.substr(0, piece_bytes));
-    text.remove_prefix(std::min(piece_bytes, text.size()));
-  }
+  waggle::feed_in_pieces(lines, text, piece_bytes);
   lines.finish();
   CHECK(lines.counters().stacks == stacks);
   all += lines.is_corrupt() ? "corrupt" : "";

@@ -5,10 +5,10 @@
 #include <string_view>
 #include <utility>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/process/proc_fs.h"
 #include "userspace/recorder.h"
 
 namespace waggle {
@@ -59,8 +59,8 @@ std::vector<std::string> warnings_of(const Recording& recording) {
 }
 
 std::string read_thread_name(pid_t pid, pid_t tid) {
-  const auto name = read_file(fmt::format("/proc/{}/task/{}/comm", pid, tid), 64);
-  return name ? name->substr(0, name->find('\n')) : "";
+  return ProcFs().read_thread_name(static_cast<std::uint32_t>(pid),
+                                   static_cast<std::uint32_t>(tid));
 }
 
 EngineResult result_of(Recording recording) {

@@ -115,8 +115,8 @@ Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptio
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
 
-// Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result begins
-// with.
+// Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result
+// begins with.
 std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts);
 
 }  // namespace waggle

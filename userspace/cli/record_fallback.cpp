@@ -79,11 +79,15 @@ Result<EngineResult> FallbackEngine::finish() {
 // Before anything is started; perf_cgroups_of() says the rest.
 Result<> check_filters(const RecordOptions& options) {
   const std::string_view filter = kernel_filter_of(options);
-  if (!options.comms.empty() || !options.excluded_cgroups.empty()) {
+  const std::string_view beyond_perf = !options.comms.empty()              ? "--comm"
+                                       : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
+                                       : options.ranks_cgroups             ? "--perf-use-cgroups"
+                                                                           : "";
+  if (!beyond_perf.empty()) {
     return fail(Errc::unsupported,
                 fmt::format("{} needs the ebpf engine: perf cannot tell (what is missing here: "
                             "waggle doctor; --cgroup and -p work with perf too)",
-                            options.comms.empty() ? "--cgroup-exclude" : "--comm"));
+                            beyond_perf));
   }
   if (!filter.empty() && options.is_perf_disabled) {
     return fail(Errc::unsupported, fmt::format("{} needs perf or the ebpf engine", filter));

@@ -10,18 +10,12 @@
 #include <string>
 #include <utility>
 
-#include "base/file.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/process/proc_fs.h"
 
 namespace waggle {
 
 namespace {
-
-std::string read_name(const std::string& path) {
-  const auto name = read_file(path, 64);
-  return name ? name->substr(0, name->find('\n')) : "[unknown]";
-}
 
 class IdleEngine final : public RecordEngine {
  public:
@@ -53,12 +47,13 @@ class IdleEngine final : public RecordEngine {
   std::vector<std::string> take_problems() override { return {}; }
   std::vector<ContainerRef> take_new_containers() override { return {}; }
   RuntimeHooks runtime_hooks() override {
-    return {.tell_apart = [](pid_t pid) { return read_name(fmt::format("/proc/{}/comm", pid)); },
+    return {.tell_apart =
+                [this](pid_t pid) {
+                  const std::string name = read_thread_name(pid, pid);
+                  return name.empty() ? "[unknown]" : name;
+                },
             .add_own = [](pid_t) {},
-            .thread_name =
-                [](pid_t pid, pid_t tid) {
-                  return read_name(fmt::format("/proc/{}/task/{}/comm", pid, tid));
-                }};
+            .thread_name = [this](pid_t pid, pid_t tid) { return read_thread_name(pid, tid); }};
   }
   [[nodiscard]] bool has_samples() const override { return false; }
   Result<> stop() override {
@@ -71,6 +66,10 @@ class IdleEngine final : public RecordEngine {
   }
 
  private:
+  [[nodiscard]] std::string read_thread_name(pid_t pid, pid_t tid) const {
+    return proc_.read_thread_name(static_cast<std::uint32_t>(pid), static_cast<std::uint32_t>(tid));
+  }
+
   using Clock = std::chrono::steady_clock;
   RecordingFacts facts_;
   ProcFs proc_;

@@ -43,16 +43,16 @@ struct RecordOptions {
   std::vector<std::string> excluded_cgroups;   // likewise
   std::vector<std::string> containers;         // beginnings of ids, or names; in one set with those
   std::vector<std::string> container_sockets;  // of runtimes that know names; empty: the usual ones
-  bool has_container_names = true;
-  std::vector<std::string> comms;  // names of processes
-  bool ranks_cgroups = false;      // those that use the most CPU, in place of `cgroups`
+  std::vector<std::string> comms;              // names of processes
   RankingLimits ranking;
+  bool ranks_cgroups = false;  // those that use the most CPU, in place of `cgroups`
+  bool has_container_names = true;
+  PerfMode perf_mode = PerfMode::fp;
   std::vector<std::string> command;   // with its arguments; empty: none
   std::vector<OutputTarget> outputs;  // one at least
   std::string perf_path;              // "": where it is found
-  PerfMode perf_mode = PerfMode::fp;
-  bool is_perf_disabled = false;  // the fallback engine: stacks of runtimes alone
   int perf_dwarf_stack_bytes = 8192;
+  bool is_perf_disabled = false;    // the fallback engine: stacks of runtimes alone
   std::string pin_dir;              // "": nothing is pinned
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
@@ -63,26 +63,26 @@ struct RecordOptions {
   bool has_python_lines = false;           // the current line, not the function's first
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
+  std::string async_profiler_path;         // a library or its directory; "": where it is found
+  std::string async_profiler_args;         // more options of its agent
   JavaMode java_mode = JavaMode::cpu;
-  std::string async_profiler_path;          // a library or its directory; "": where it is found
-  std::string async_profiler_args;          // more options of its agent
   int java_patience_s = 30;                 // with each answer of a JVM
-  bool has_ruby = true;                     // rbspy tells its methods
   std::string rbspy_path;                   // "": where it is found
-  bool has_php = false;                     // phpspy tells its functions
-  std::string phpspy_path;                  // "": where it is found
+  std::string phpspy_path;                  // likewise
   std::string php_filter{kPhpFilter};       // of pgrep
-  bool has_dotnet = false;                  // dotnet-trace tells its methods
   std::string dotnet_trace_path;            // "": where it is found
-  bool with_children = false;               // of `pids`: also those forked later
-  bool is_dry_run = false;                  // who would be recorded, and nothing else
+  bool has_ruby = true;                     // rbspy tells its methods
+  bool has_php = false;                     // phpspy tells its functions
+  bool has_dotnet = false;                  // dotnet-trace tells its methods
   int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime
   std::uint32_t max_runtime_processes = 0;  // of each such profiler, the busiest; 0: no limit
   std::uint32_t max_system_processes = 0;  // on the host, for the engine to be started; 0: no limit
+  std::string external_metadata;           // a file; "": none
   bool has_metadata = true;                // of the host, in the header
   bool has_metrics = true;                 // likewise: how busy it was
   bool asks_cloud = false;                 // the cloud's service that the host has an address of
-  std::string external_metadata;           // a file; "": none
+  bool with_children = false;              // of `pids`: also those forked later
+  bool is_dry_run = false;                 // who would be recorded, and nothing else
   bool has_thread_frames = false;          // --threads
   bool is_quiet = false;
   bool is_verbose = false;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/metadata/system_metrics.h"
 
-#include <array>
-
 #include "base/file.h"
 #include "base/text.h"
 

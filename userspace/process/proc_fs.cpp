@@ -103,6 +103,12 @@ Result<ProcCgroup> ProcFs::read_cgroup(std::uint32_t pid) const {
   return ProcCgroup{.stat = std::move(stat), .cgroup = std::move(text)};
 }
 
+std::string ProcFs::read_thread_name(std::uint32_t pid, std::uint32_t tid) const {
+  constexpr std::size_t kMaxBytes = 64;
+  const auto name = read_file(fmt::format("{}/{}/task/{}/comm", root_, pid, tid), kMaxBytes);
+  return name ? name->substr(0, name->find('\n')) : "";
+}
+
 Result<ProcStat> ProcFs::read_code(std::uint32_t pid, const MapsCallback& callback) const {
   // The directory stands for this process alone; after its end all in it fails.
   const UniqueFd directory = TRY(open_file(fmt::format("{}/{}", root_, pid), O_PATH | O_DIRECTORY));

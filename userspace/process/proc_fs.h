@@ -47,6 +47,8 @@ class ProcFs {
   // Ascending.
   [[nodiscard]] Result<std::vector<std::uint32_t>> list_pids() const;
   [[nodiscard]] Result<ProcStat> read_stat(std::uint32_t pid) const;
+  // "" where it is gone.
+  [[nodiscard]] std::string read_thread_name(std::uint32_t pid, std::uint32_t tid) const;
   // Executable mappings and the stat of the same process: a pid used again in between ends the
   // text.  A process that is exiting has none.
   [[nodiscard]] Result<ProcStat> read_code(std::uint32_t pid, const MapsCallback& callback) const;

@@ -2,26 +2,80 @@
 #include "userspace/remote/http.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <string_view>
 
 #include "base/check.h"
-#include "base/unique_c.h"
 
 namespace waggle {
 
 namespace {
 
-using Easy = std::unique_ptr<CURL, Deleter<curl_easy_cleanup>>;
-using Headers = std::unique_ptr<curl_slist, Deleter<curl_slist_free_all>>;
+// libcurl's functions.  It is opened when the first request is made: a host without containers and
+// without a cloud needs nothing but waggle.
+class Curl {
+ public:
+  // Once, before any thread has a handle; never undone, as libcurl recommends for libraries.
+  // Errc::unsupported: it is not installed.
+  static Result<const Curl*> open() {
+    static const Result<Curl> curl = load();
+    if (!curl) {
+      return std::unexpected(curl.error());
+    }
+    return &*curl;
+  }
 
-// Once, before any thread has a handle; never undone, as libcurl recommends for libraries.
-void start_curl() {
-  static const bool is_started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  CHECK(is_started);
+  decltype(&curl_global_init) global_init = nullptr;
+  decltype(&::curl_easy_init) easy_init = nullptr;
+  decltype(&::curl_easy_setopt) set_option = nullptr;
+  decltype(&::curl_easy_perform) perform = nullptr;
+  decltype(&::curl_easy_getinfo) get_info = nullptr;
+  decltype(&::curl_easy_strerror) error_text = nullptr;
+  decltype(&::curl_easy_cleanup) easy_cleanup = nullptr;
+  decltype(&::curl_slist_append) list_append = nullptr;
+  decltype(&::curl_slist_free_all) list_free = nullptr;
+
+ private:
+  static Result<Curl> load();
+};
+
+template <class F>
+bool find_function(void* library, const char* name, F& function) {
+  function = reinterpret_cast<F>(::dlsym(library, name));
+  return function != nullptr;
 }
+
+Result<Curl> Curl::load() {
+  void* library = nullptr;  // stays open
+  for (const char* name : {"libcurl.so.4", "libcurl-gnutls.so.4"}) {
+    library = library != nullptr ? library : ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  }
+  if (library == nullptr) {
+    return fail(Errc::unsupported, "libcurl.so.4 is not installed (Debian: apt install libcurl4)");
+  }
+  Curl curl;
+  const bool has_all = find_function(library, "curl_global_init", curl.global_init) &&
+                       find_function(library, "curl_easy_init", curl.easy_init) &&
+                       find_function(library, "curl_easy_setopt", curl.set_option) &&
+                       find_function(library, "curl_easy_perform", curl.perform) &&
+                       find_function(library, "curl_easy_getinfo", curl.get_info) &&
+                       find_function(library, "curl_easy_strerror", curl.error_text) &&
+                       find_function(library, "curl_easy_cleanup", curl.easy_cleanup) &&
+                       find_function(library, "curl_slist_append", curl.list_append) &&
+                       find_function(library, "curl_slist_free_all", curl.list_free);
+  if (!has_all || curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    return fail(Errc::unsupported, "libcurl cannot be used");
+  }
+  return curl;
+}
+
+using Easy = std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)>;
+using Headers = std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)>;
 
 struct Answer {
   std::string body;
@@ -44,10 +98,10 @@ int stop_when_asked(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_
   return static_cast<const std::stop_token*>(context)->stop_requested() ? 1 : 0;
 }
 
-Headers list_of(const std::vector<std::string>& headers) {
-  Headers list;
+Headers list_of(const Curl& curl, const std::vector<std::string>& headers) {
+  Headers list(nullptr, curl.list_free);
   for (const std::string& header : headers) {
-    curl_slist* longer = curl_slist_append(list.get(), header.c_str());
+    curl_slist* longer = curl.list_append(list.get(), header.c_str());
     CHECK(longer != nullptr);
     (void)list.release();
     list.reset(longer);
@@ -55,34 +109,38 @@ Headers list_of(const std::vector<std::string>& headers) {
   return list;
 }
 
-void set_options(CURL* easy, const HttpRequest& request, const Headers& headers, Answer& answer) {
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_bytes);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, stop_when_asked);
-  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &request.stop);
+void set_options(const Curl& curl, CURL* easy, const HttpRequest& request, const Headers& headers,
+                 Answer& answer) {
+  curl.set_option(easy, CURLOPT_URL, request.url.c_str());
+  curl.set_option(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl.set_option(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl.set_option(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl.set_option(easy, CURLOPT_PROXY, "");
+  curl.set_option(easy, CURLOPT_NOSIGNAL, 1L);
+  curl.set_option(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl.set_option(easy, CURLOPT_WRITEFUNCTION, take_bytes);
+  curl.set_option(easy, CURLOPT_WRITEDATA, &answer);
+  curl.set_option(easy, CURLOPT_NOPROGRESS, 0L);
+  curl.set_option(easy, CURLOPT_XFERINFOFUNCTION, stop_when_asked);
+  curl.set_option(easy, CURLOPT_XFERINFODATA, &request.stop);
   if (!request.unix_socket.empty()) {
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+    curl.set_option(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   }
 }
 
 }  // namespace
 
 Result<HttpResponse> http_exchange(const HttpRequest& request) {
-  start_curl();
-  const Easy easy(curl_easy_init());
+  if (!request.unix_socket.empty() && ::access(request.unix_socket.c_str(), F_OK) != 0) {
+    return fail_errno(request.unix_socket, errno);
+  }
+  const Curl& curl = *TRY(Curl::open());
+  const Easy easy(curl.easy_init(), curl.easy_cleanup);
   CHECK(easy != nullptr);
-  const Headers headers = list_of(request.headers);
+  const Headers headers = list_of(curl, request.headers);
   Answer answer{.body = {}, .max_bytes = request.max_bytes};
-  set_options(easy.get(), request, headers, answer);
-  const CURLcode code = curl_easy_perform(easy.get());
+  set_options(curl, easy.get(), request, headers, answer);
+  const CURLcode code = curl.perform(easy.get());
   const std::string_view subject = request.unix_socket.empty() ? request.url : request.unix_socket;
   if (answer.is_too_large) {
     return fail(Errc::exhausted,
@@ -91,10 +149,10 @@ Result<HttpResponse> http_exchange(const HttpRequest& request) {
   if (code != CURLE_OK) {
     const bool is_nobody = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
     return fail(is_nobody ? Errc::not_found : Errc::system,
-                fmt::format("{}: {}", subject, curl_easy_strerror(code)));
+                fmt::format("{}: {}", subject, curl.error_text(code)));
   }
   HttpResponse response{.status = 0, .body = std::move(answer.body)};
-  curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &response.status);
+  curl.get_info(easy.get(), CURLINFO_RESPONSE_CODE, &response.status);
   return response;
 }
 

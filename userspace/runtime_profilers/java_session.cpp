@@ -10,7 +10,6 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
-#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -19,8 +18,6 @@ using std::chrono::seconds;
 
 namespace {
 
-// Less than the ten seconds in which a session is over whatever its tools do.
-constexpr seconds kStopTime(6);
 constexpr milliseconds kSlice(5);
 // Eleven descriptors each, of 1,024 that a process may have.
 constexpr std::size_t kMaxRuns = 64;
@@ -32,11 +29,13 @@ constexpr std::size_t kMaxThreadName = 15;
 
 }  // namespace
 
-JavaSession::JavaSession(JavaSessionOptions options, RuntimeHooks hooks, UniqueFd timer)
+JavaSession::JavaSession(JavaSessionOptions options, NeededTool library, RuntimeHooks hooks,
+                         UniqueFd timer)
     : options_(std::move(options)),
       hooks_(std::move(hooks)),
       timer_(std::move(timer)),
-      processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }) {
+      processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }),
+      library_(std::move(library)) {
   options_.async_profiler.timeout =
       std::min(options_.duration.value_or(kMaxUnattended), kMaxUnattended) + kGrace;
 }
@@ -47,12 +46,9 @@ Result<std::unique_ptr<JavaSession>> JavaSession::prepare(const JavaSessionOptio
   if (!timer.is_open()) {
     return fail_errno("timerfd_create", errno);
   }
-  std::unique_ptr<JavaSession> session(
-      new JavaSession(options, std::move(hooks), std::move(timer)));
-  if (!options.path.empty()) {
-    session->library_ = TRY(locate_tool("async-profiler", options.path));
-  }
-  return session;
+  NeededTool library = TRY(NeededTool::prepare("async-profiler", options.path));
+  return std::unique_ptr<JavaSession>(
+      new JavaSession(options, std::move(library), std::move(hooks), std::move(timer)));
 }
 
 void JavaSession::start() {
@@ -95,9 +91,11 @@ JavaSession::Verdict JavaSession::look_at(pid_t pid) {
   }
   const auto refusal = why_not_to_attach(**jvm);
   if (refusal && refusal->may_pass && (*jvm)->is_starting()) {
+    starting_[pid] = refusal->reason;
     return Verdict::not_yet;
   }
-  if (!find_library()) {
+  starting_.erase(pid);
+  if (!library_.find("the methods of Java", notes_)) {
     return Verdict::decided;
   }
   if (processes_.is_limit_reached(runs_.size())) {
@@ -112,34 +110,23 @@ JavaSession::Verdict JavaSession::look_at(pid_t pid) {
   return Verdict::decided;
 }
 
-bool JavaSession::find_library() {
-  if (library_) {
-    return !library_->empty();
-  }
-  if (auto found = locate_tool("async-profiler", "")) {
-    library_ = *std::move(found);
-    return true;
-  } else {
-    library_ = "";
-    notes_.add_problem(
-        fmt::format("{}; continuing without the methods of Java", found.error().what));
-    return false;
-  }
+JavaSession::Run& JavaSession::add_run(pid_t pid) {
+  auto made = std::make_unique<Run>(Run{.pid = pid,
+                                        .has_own_namespace = false,
+                                        .recording = nullptr,
+                                        .crash = {},
+                                        .result = {.process = static_cast<std::uint32_t>(pid),
+                                                   .comm = hooks_.tell_apart(pid),
+                                                   .stacks = {},
+                                                   .error = {}}});
+  Run& run = *made;
+  runs_[pid] = std::move(made);
+  return run;
 }
 
 void JavaSession::start_run(Jvm jvm) {
-  const pid_t pid = jvm.pid;
-  auto made = std::make_unique<Run>(
-      Run{.pid = pid,
-          .has_own_namespace = jvm.status.innermost_pid != static_cast<std::uint32_t>(pid),
-          .recording = nullptr,
-          .crash = {},
-          .result = {.process = static_cast<std::uint32_t>(pid),
-                     .comm = hooks_.tell_apart(pid),
-                     .stacks = {},
-                     .error = {}}});
-  Run& run = *made;
-  runs_[pid] = std::move(made);
+  Run& run = add_run(jvm.pid);
+  run.has_own_namespace = jvm.status.innermost_pid != static_cast<std::uint32_t>(jvm.pid);
   if (has_crashed_) {
     skip(run, "disabled due to the crash of a JVM");
     return;
@@ -156,7 +143,7 @@ void JavaSession::start_run(Jvm jvm) {
     run.crash = *std::move(crash);
   }
   auto recording = AsyncProfilerRecording::start(
-      std::move(jvm), *library_, options_.async_profiler, options_.patience,
+      std::move(jvm), library_.path(), options_.async_profiler, options_.patience,
       [this, &run](const AsyncProfilerStack& stack) { add_stack(stack, run); });
   if (!recording) {
     fail_run(run, recording.error().what);
@@ -243,7 +230,7 @@ void JavaSession::add_stack(const AsyncProfilerStack& stack, Run& run) {
 
 void JavaSession::interrupt() {
   is_interrupted_ = true;
-  deadline_ = Clock::now() + kStopTime;
+  deadline_ = Clock::now() + kRuntimeStopTime;
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
       run->recording->interrupt();
@@ -257,6 +244,10 @@ Result<RuntimeReport> JavaSession::finish() {
   while (advance(), std::ranges::any_of(runs_, is_running) && Clock::now() < deadline_) {
     std::this_thread::sleep_for(kSlice);
   }
+  for (const auto& [pid, reason] : starting_) {
+    skip(add_run(pid), reason);  // the recording was over before one could know
+  }
+  starting_.clear();
   RuntimeReport report{.stacks = {},
                        .tool = "async-profiler",
                        .state = {},
@@ -269,11 +260,7 @@ Result<RuntimeReport> JavaSession::finish() {
     }
     report.stacks.push_back(std::move(run->result));
   }
-  if (!notes_.first_problem().empty()) {
-    report.state = notes_.first_problem();
-  } else if (!runs_.empty()) {
-    report.state = "ok";
-  }
+  report.state = notes_.state(!runs_.empty());
   return report;
 }
 

@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/needed_tool.h"
 #include "userspace/runtime_profilers/notes.h"
 #include "userspace/runtime_profilers/processes.h"
 #include "userspace/runtime_profilers/profiler.h"
@@ -63,9 +64,9 @@ class JavaSession final : public RuntimeProfiler {
     RuntimeStacks result;
   };
 
-  JavaSession(JavaSessionOptions options, RuntimeHooks hooks, UniqueFd timer);
+  JavaSession(JavaSessionOptions options, NeededTool library, RuntimeHooks hooks, UniqueFd timer);
   Verdict look_at(pid_t pid);
-  bool find_library();
+  Run& add_run(pid_t pid);
   void start_run(Jvm jvm);
   void skip(Run& run, const std::string& reason);
   void fail_run(Run& run, const std::string& reason);
@@ -81,7 +82,8 @@ class JavaSession final : public RuntimeProfiler {
   bool is_timer_on_ = false;
   RuntimeProcesses processes_;
   RuntimeNotes notes_{"async-profiler"};
-  std::optional<std::string> library_;  // once it is found; "": it is not there
+  NeededTool library_;
+  std::map<pid_t, std::string> starting_;  // not attached to yet, and why
   std::map<pid_t, std::unique_ptr<Run>> runs_;
   bool has_crashed_ = false;  // a JVM, perhaps because of us: no other is touched any more
   bool is_interrupted_ = false;

@@ -24,8 +24,10 @@ class RuntimeNotes {
 
   // Since the last call; the first of many.
   std::vector<std::string> take_untold() { return std::exchange(untold_, {}); }
-  // "" where there was none.
-  [[nodiscard]] const std::string& first_problem() const { return first_problem_; }
+  // For the header's `tools`: the first problem, else "ok" where something has run.
+  [[nodiscard]] std::string state(bool has_run) const {
+    return !first_problem_.empty() ? first_problem_ : has_run ? "ok" : "";
+  }
   // "py-spy: 2 processes left out (12, 13): embedded Python", one for each reason.
   [[nodiscard]] std::vector<std::string> excluded() const;
 

@@ -7,7 +7,6 @@
 
 #include <utility>
 
-#include "userspace/tools/external_tools.h"
 #include "userspace/tools/phpspy/command.h"
 
 namespace waggle {
@@ -17,7 +16,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds kStopTime(6);  // as of the other profilers
 constexpr milliseconds kSlice(20);
 constexpr std::size_t kMaxNameBytes = 64 << 20;
 constexpr std::size_t kMaxMet = 65536;
@@ -31,33 +29,25 @@ bool is_good(const ToolEnd& end, bool is_interrupted) {
 
 }  // namespace
 
-Phpspy::Phpspy(PhpspyOptions options, RuntimeHooks hooks, EventLoop loop)
+Phpspy::Phpspy(PhpspyOptions options, NeededTool program, RuntimeHooks hooks, EventLoop loop)
     : options_(std::move(options)),
       hooks_(std::move(hooks)),
       loop_(std::move(loop)),
       processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }),
+      program_(std::move(program)),
       parser_([this](const PhpspyStack& stack) { take(stack); }) {}
 
 Result<std::unique_ptr<Phpspy>> Phpspy::prepare(PhpspyOptions options, RuntimeHooks hooks) {
   EventLoop loop = TRY(EventLoop::open());
-  std::unique_ptr<Phpspy> profiler(
-      new Phpspy(std::move(options), std::move(hooks), std::move(loop)));
-  if (!profiler->options_.path.empty()) {
-    profiler->program_ = TRY(locate_tool("phpspy", profiler->options_.path));
-  }
-  return profiler;
+  NeededTool program = TRY(NeededTool::prepare("phpspy", options.path));
+  return std::unique_ptr<Phpspy>(
+      new Phpspy(std::move(options), std::move(program), std::move(hooks), std::move(loop)));
 }
 
 void Phpspy::start() {
   processes_.start();
-  if (program_.empty()) {
-    auto found = locate_tool("phpspy", "");
-    if (!found) {
-      notes_.add_problem(
-          fmt::format("{}; continuing without the functions of PHP", found.error().what));
-      return;
-    }
-    program_ = *std::move(found);
+  if (!program_.find("the functions of PHP", notes_)) {
+    return;
   }
   if (const Result<> is_run = run(); !is_run) {
     notes_.add_problem(
@@ -66,33 +56,15 @@ void Phpspy::start() {
 }
 
 Result<> Phpspy::run() {
-  tool_ =
-      TRY(SupervisedTool::start(phpspy_command(program_, options_.filter, options_.frequency_hz),
-                                {}, [this](std::string_view piece) { parser_.feed(piece); }));
+  tool_ = TRY(
+      SupervisedTool::start(phpspy_command(program_.path(), options_.filter, options_.frequency_hz),
+                            {}, [this](std::string_view piece) { parser_.feed(piece); }));
   has_run_ = true;
   hooks_.add_own(tool_->pid());
-  output_ = tool_->output_fd();
-  TRY(loop_.add(output_, [this] { read(); }));
-  errors_ = tool_->errors_fd();
-  return loop_.add(errors_, [this] { read(); });
-}
-
-void Phpspy::read() {
-  tool_->read();
-  if (output_ >= 0 && tool_->output_fd() < 0) {
-    loop_.remove(std::exchange(output_, -1));
-  }
-  if (errors_ >= 0 && tool_->errors_fd() < 0) {
-    loop_.remove(std::exchange(errors_, -1));
-  }
-}
-
-void Phpspy::forget() {
-  for (int* fd : {&output_, &errors_}) {
-    if (*fd >= 0) {
-      loop_.remove(std::exchange(*fd, -1));
-    }
-  }
+  return outputs_.add(loop_, *tool_, [this] {
+    tool_->read();
+    outputs_.remove_ended(loop_, *tool_);
+  });
 }
 
 Phpspy::Verdict Phpspy::look_at(pid_t pid) {
@@ -134,7 +106,7 @@ void Phpspy::take(const PhpspyStack& stack) {
 
 // Ends it if it has not.  What it has told of is kept: whole blocks of stacks.
 void Phpspy::end() {
-  forget();
+  outputs_.remove_all(loop_);
   const ToolEnd end = tool_->kill();
   cpu_time_ += end.cpu_time;
   parser_.finish();
@@ -172,7 +144,7 @@ void Phpspy::tick() {
 }
 
 void Phpspy::interrupt() {
-  deadline_ = Clock::now() + kStopTime;
+  deadline_ = Clock::now() + kRuntimeStopTime;
   if (tool_) {
     is_interrupted_ = true;
     (void)tool_->send_signal(SIGINT);  // it may have ended
@@ -194,11 +166,7 @@ Result<RuntimeReport> Phpspy::finish() {
   for (auto& [pid, stacks] : stacks_) {
     report.stacks.push_back(std::move(stacks));
   }
-  if (!notes_.first_problem().empty()) {
-    report.state = notes_.first_problem();
-  } else if (has_run_ || !stacks_.empty()) {
-    report.state = "ok";
-  }
+  report.state = notes_.state(has_run_ || !stacks_.empty());
   return report;
 }
 

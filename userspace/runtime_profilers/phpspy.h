@@ -18,8 +18,10 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "base/supervised_tool.h"
+#include "base/watched_outputs.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/needed_tool.h"
 #include "userspace/runtime_profilers/notes.h"
 #include "userspace/runtime_profilers/processes.h"
 #include "userspace/runtime_profilers/profiler.h"
@@ -56,11 +58,9 @@ class Phpspy final : public RuntimeProfiler {
   using Clock = std::chrono::steady_clock;
   using Verdict = RuntimeProcesses::Verdict;
 
-  Phpspy(PhpspyOptions options, RuntimeHooks hooks, EventLoop loop);
+  Phpspy(PhpspyOptions options, NeededTool program, RuntimeHooks hooks, EventLoop loop);
   Verdict look_at(pid_t pid);
   Result<> run();
-  void read();
-  void forget();
   void end();
   void take(const PhpspyStack& stack);
 
@@ -70,14 +70,13 @@ class Phpspy final : public RuntimeProfiler {
   RuntimeFiles files_;
   RuntimeProcesses processes_;
   RuntimeNotes notes_{"phpspy"};
-  std::string program_;
+  NeededTool program_;
   std::map<pid_t, RuntimeStacks> stacks_;  // of the processes of the recording
   std::set<pid_t> met_;                    // in its output, and not in stacks_
   std::size_t name_bytes_ = 0;             // of all stacks_
   PhpspyOutputParser parser_;
   std::optional<SupervisedTool> tool_;  // while it runs
-  int output_ = -1;                     // in loop_; -1: not, or no more
-  int errors_ = -1;
+  WatchedOutputs outputs_;
   bool is_interrupted_ = false;
   bool has_run_ = false;
   std::chrono::microseconds cpu_time_{};

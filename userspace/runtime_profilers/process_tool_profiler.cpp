@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "userspace/tools/external_tools.h"
-
 namespace waggle {
 
 using std::chrono::milliseconds;
@@ -17,23 +15,21 @@ using std::chrono::seconds;
 
 namespace {
 
-// Less than the seven seconds that perf's data may take to read, and the ten in which a session
-// is over whatever its tools do.
-constexpr seconds kStopTime(6);
 constexpr milliseconds kSlice(20);
 // Three descriptors each, of 1,024 that a process may have.
 constexpr std::size_t kMaxRuns = 128;
 
 }  // namespace
 
-ProcessToolProfiler::ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, RuntimeTargets targets,
-                                         RuntimeHooks hooks, EventLoop loop)
+ProcessToolProfiler::ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, NeededTool program,
+                                         RuntimeTargets targets, RuntimeHooks hooks, EventLoop loop)
     : tool_(std::move(tool)),
       hooks_(std::move(hooks)),
       loop_(std::move(loop)),
       processes_(std::move(targets),
                  [this](pid_t pid, const ProcStat& stat) { return look_at(pid, stat); }),
-      notes_(std::string(tool_->name())) {}
+      notes_(std::string(tool_->name())),
+      program_(std::move(program)) {}
 
 ProcessToolProfiler::~ProcessToolProfiler() {
   for (const auto& [pid, run] : runs_) {
@@ -48,12 +44,9 @@ Result<std::unique_ptr<ProcessToolProfiler>> ProcessToolProfiler::prepare(
     std::unique_ptr<ProcessTool> tool, const std::string& path, RuntimeTargets targets,
     RuntimeHooks hooks) {
   EventLoop loop = TRY(EventLoop::open());
-  std::unique_ptr<ProcessToolProfiler> profiler(new ProcessToolProfiler(
-      std::move(tool), std::move(targets), std::move(hooks), std::move(loop)));
-  if (!path.empty()) {
-    profiler->program_ = TRY(locate_tool(profiler->tool_->name(), path));
-  }
-  return profiler;
+  NeededTool program = TRY(NeededTool::prepare(tool->name(), path));
+  return std::unique_ptr<ProcessToolProfiler>(new ProcessToolProfiler(
+      std::move(tool), std::move(program), std::move(targets), std::move(hooks), std::move(loop)));
 }
 
 void ProcessToolProfiler::start() {
@@ -67,7 +60,7 @@ ProcessToolProfiler::Verdict ProcessToolProfiler::look_at(pid_t pid, const ProcS
   if (!tool_->has_runtime(pid)) {
     return Verdict::not_yet;
   }
-  if (is_wanted(pid, stat) && find_program() && make_directory()) {
+  if (is_wanted(pid, stat) && program_.find(tool_->gives(), notes_) && make_directory()) {
     if (processes_.is_limit_reached(runs_.size()) && !processes_.is_named(pid)) {
       notes_.exclude(fmt::format("--max-processes-runtime-profiler {}", processes_.limit()), pid);
     } else if (runs_.size() < kMaxRuns) {
@@ -93,21 +86,6 @@ bool ProcessToolProfiler::is_wanted(pid_t pid, const ProcStat& stat) {
   return reason.empty();
 }
 
-bool ProcessToolProfiler::find_program() {
-  if (program_) {
-    return !program_->empty();
-  }
-  if (auto found = locate_tool(tool_->name(), "")) {
-    program_ = *std::move(found);
-    return true;
-  } else {
-    program_ = "";
-    notes_.add_problem(
-        fmt::format("{}; continuing without {}", found.error().what, tool_->gives()));
-    return false;
-  }
-}
-
 bool ProcessToolProfiler::make_directory() {
   if (directory_) {
     return true;
@@ -124,7 +102,7 @@ bool ProcessToolProfiler::make_directory() {
 
 void ProcessToolProfiler::start_run(pid_t pid) {
   const std::string comm = hooks_.tell_apart(pid);
-  auto recording = ToolRecording::start(tool_->call(*program_, pid, directory_->path()), pid);
+  auto recording = ToolRecording::start(tool_->call(program_.path(), pid, directory_->path()), pid);
   if (!recording) {
     notes_.add_problem(fmt::format("process {} ({}): {}, continuing with native frames there", pid,
                                    comm, recording.error().what));
@@ -133,43 +111,23 @@ void ProcessToolProfiler::start_run(pid_t pid) {
   hooks_.add_own(recording->pid());
   auto run = std::make_unique<Run>(Run{
       .recording = *std::move(recording),
+      .outputs = {},
       .result = {
           .process = static_cast<std::uint32_t>(pid), .comm = comm, .stacks = {}, .error = {}}});
   Run& watched = *run;
   runs_.emplace(pid, std::move(run));
-  if (const Result<> is_watched = watch(watched); !is_watched) {
+  const Result<> is_watched = watched.outputs.add(loop_, watched.recording, [this, &watched] {
+    watched.recording.read();
+    watched.outputs.remove_ended(loop_, watched.recording);
+  });
+  if (!is_watched) {
     notes_.add_problem(is_watched.error().what);
-  }
-}
-
-Result<> ProcessToolProfiler::watch(Run& run) {
-  run.output = run.recording.output_fd();
-  TRY(loop_.add(run.output, [this, &run] { read(run); }));
-  run.errors = run.recording.errors_fd();
-  return loop_.add(run.errors, [this, &run] { read(run); });
-}
-
-void ProcessToolProfiler::read(Run& run) {
-  run.recording.read();
-  if (run.output >= 0 && run.recording.output_fd() < 0) {
-    loop_.remove(std::exchange(run.output, -1));
-  }
-  if (run.errors >= 0 && run.recording.errors_fd() < 0) {
-    loop_.remove(std::exchange(run.errors, -1));
-  }
-}
-
-void ProcessToolProfiler::forget(Run& run) {
-  for (int* fd : {&run.output, &run.errors}) {
-    if (*fd >= 0) {
-      loop_.remove(std::exchange(*fd, -1));
-    }
   }
 }
 
 // Ends it if it has not, and takes what it wrote.
 void ProcessToolProfiler::end_run(Run& run) {
-  forget(run);
+  run.outputs.remove_all(loop_);
   run.has_ended = true;
   const ToolEnd end = run.recording.end();
   cpu_time_ += end.cpu_time;
@@ -242,7 +200,7 @@ void ProcessToolProfiler::end_ended() {
 }
 
 void ProcessToolProfiler::interrupt() {
-  deadline_ = Clock::now() + kStopTime;
+  deadline_ = Clock::now() + kRuntimeStopTime;
   for (const auto& [pid, run] : runs_) {
     if (!run->has_ended) {
       run->recording.interrupt();
@@ -267,11 +225,7 @@ Result<RuntimeReport> ProcessToolProfiler::finish() {
     }
     report.stacks.push_back(std::move(run->result));
   }
-  if (!notes_.first_problem().empty()) {
-    report.state = notes_.first_problem();
-  } else if (!runs_.empty()) {
-    report.state = "ok";
-  }
+  report.state = notes_.state(!runs_.empty());
   report.cpu_time = cpu_time_;
   return report;
 }

@@ -14,9 +14,11 @@
 
 #include "base/event_loop.h"
 #include "base/result.h"
+#include "base/watched_outputs.h"
 #include "base/work_directory.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/needed_tool.h"
 #include "userspace/runtime_profilers/notes.h"
 #include "userspace/runtime_profilers/process_tool.h"
 #include "userspace/runtime_profilers/processes.h"
@@ -54,22 +56,17 @@ class ProcessToolProfiler final : public RuntimeProfiler {
 
   struct Run {
     ToolRecording recording;
-    int output = -1;  // in loop_; -1: not, or no more
-    int errors = -1;
+    WatchedOutputs outputs;
     RuntimeStacks result;
     bool has_ended = false;
   };
 
-  ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, RuntimeTargets targets, RuntimeHooks hooks,
-                      EventLoop loop);
+  ProcessToolProfiler(std::unique_ptr<ProcessTool> tool, NeededTool program, RuntimeTargets targets,
+                      RuntimeHooks hooks, EventLoop loop);
   Verdict look_at(pid_t pid, const ProcStat& stat);
   [[nodiscard]] bool is_wanted(pid_t pid, const ProcStat& stat);
-  bool find_program();
   bool make_directory();
   void start_run(pid_t pid);
-  Result<> watch(Run& run);
-  void read(Run& run);
-  void forget(Run& run);
   void end_ended();
   void end_run(Run& run);
   void take_stacks(Run& run, const ToolEnd& end);
@@ -81,7 +78,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
   EventLoop loop_;
   RuntimeProcesses processes_;
   RuntimeNotes notes_;
-  std::optional<std::string> program_;      // once it is found; "": it is not there
+  NeededTool program_;
   std::optional<WorkDirectory> directory_;  // outlives the runs
   std::map<pid_t, std::unique_ptr<Run>> runs_;
   std::chrono::microseconds cpu_time_{};

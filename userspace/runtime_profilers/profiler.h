@@ -34,6 +34,10 @@ struct RuntimeReport {
   std::chrono::microseconds cpu_time{};
 };
 
+// From interrupt() on.  Less than the seven seconds that perf's data may take to read, and the ten
+// in which a session is over whatever its tools do.
+constexpr std::chrono::seconds kRuntimeStopTime(6);
+
 // One thread.  Destruction leaves no child, no file, and no process stopped or still profiled.
 class RuntimeProfiler {
  public:
@@ -56,7 +60,7 @@ class RuntimeProfiler {
 
   // Asks for the end of all that runs, without waiting: the recording ends meanwhile.
   virtual void interrupt() = 0;
-  // Waits for it, until six seconds after interrupt(), then goes on without.
+  // Waits for it, for kRuntimeStopTime, then goes on without.
   virtual Result<RuntimeReport> finish() = 0;
 };
 

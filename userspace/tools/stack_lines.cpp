@@ -22,30 +22,41 @@ bool is_mostly_bad(const StackLines::Counters& counters) {
 
 }  // namespace
 
-bool StackLines::read_stack(std::string_view line) {
+std::optional<CountedText> parse_counted(std::string_view line, std::uint64_t max_count) {
   const std::size_t space = line.rfind(' ');
   if (space == std::string_view::npos || has_control_character(line)) {
-    return false;
+    return std::nullopt;
   }
   const auto count = parse_number<std::uint64_t>(line.substr(space + 1));
-  if (!count || *count == 0 || *count > kMaxCount) {
-    return false;
+  if (!count || *count == 0 || *count > max_count) {
+    return std::nullopt;
   }
-  stack_.count = *count;
-  stack_.frames.clear();
-  std::string_view rest = line.substr(0, space);
+  return CountedText{.text = line.substr(0, space), .count = *count};
+}
+
+bool split_frames(std::string_view text, std::vector<std::string_view>& frames) {
   while (true) {
-    const std::size_t end = rest.find(';');
-    const std::string_view frame = rest.substr(0, end);
-    if (frame.empty() || stack_.frames.size() == kMaxFrames) {
+    const std::size_t end = text.find(';');
+    const std::string_view frame = text.substr(0, end);
+    if (frame.empty() || frames.size() == kMaxLineFrames) {
       return false;
     }
-    stack_.frames.push_back(frame);
+    frames.push_back(frame);
     if (end == std::string_view::npos) {
-      return on_stack_(stack_);
+      return true;
     }
-    rest.remove_prefix(end + 1);
+    text.remove_prefix(end + 1);
   }
+}
+
+bool StackLines::read_stack(std::string_view line) {
+  const auto counted = parse_counted(line, kMaxCount);
+  if (!counted) {
+    return false;
+  }
+  stack_.count = counted->count;
+  stack_.frames.clear();
+  return split_frames(counted->text, stack_.frames) && on_stack_(stack_);
 }
 
 void StackLines::take_line(std::string_view line) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,6 +18,18 @@
 #include "base/line_splitter.h"
 
 namespace waggle {
+
+// What a line says: its frames in one piece, and its count.
+struct CountedText {
+  std::string_view text;
+  std::uint64_t count;
+};
+// Nothing: it has no count from 1 to `max_count`, or a control character.
+std::optional<CountedText> parse_counted(std::string_view line, std::uint64_t max_count);
+
+constexpr std::size_t kMaxLineFrames = 4096;
+// Appends "frame;frame".  False: an empty frame, or more than kMaxLineFrames in all.
+bool split_frames(std::string_view text, std::vector<std::string_view>& frames);
 
 struct StackLine {
   std::vector<std::string_view> frames;  // one at least, none empty
@@ -27,7 +40,7 @@ struct StackLine {
 class StackLines {
  public:
   static constexpr std::size_t kMaxLineBytes = 1 << 20;
-  static constexpr std::size_t kMaxFrames = 4096;
+  static constexpr std::size_t kMaxFrames = kMaxLineFrames;
   static constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 32;
 
   struct Counters {

@@ -66,8 +66,9 @@ INSTANTIATE_TEST_SUITE_P(
                    "waggle record: --format: col is against the ending of \"a.html\""},
         UsageError{{"record", "-f", "99"},
                    "waggle record: --format: \"99\" is none of html, col (the rate is -F)"},
-        UsageError{{"record", "--perf-mode", "smart"},
-                   "waggle record: --perf-mode: smart is not built yet"},
+        UsageError{
+            {"record", "--perf-mode", "turbo"},
+            "waggle record: --perf-mode: \"turbo\" is none of fp, dwarf, smart, disabled, none"},
         UsageError{{"record", "--engine", "magic"},
                    "waggle record: --engine: \"magic\" is none of auto, ebpf, fallback"}));
 

@@ -235,6 +235,16 @@ TEST_P(Java, that_refuses_is_not_sent_what_would_end_it) {
   }
 }
 
+TEST_P(Java, that_still_starts_at_the_end_is_told_of) {
+  const TestProgram program(command({"-Xrs"}));
+  const WaggleResult result = run_waggle(record(program.pid(), {"-d", "1"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling skipped: this JVM does not handle"));
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(), HasSubstr("Xrs"));
+  EXPECT_TRUE(is_running(program.pid()));
+}
+
 TEST_P(Java, that_does_not_answer_does_not_hold_the_recording) {
   const TestProgram silent(command());
   const TestProgram other(command());

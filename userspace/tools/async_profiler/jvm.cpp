@@ -84,7 +84,9 @@ bool Jvm::is_starting() const {
   constexpr std::uint64_t kStartTicks = 500;  // five seconds
   timespec now{};
   CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
-  const std::uint64_t ticks = static_cast<std::uint64_t>(now.tv_sec) * (1'000'000'000 / kTickNs);
+  const std::uint64_t ticks = ((static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000) +
+                               static_cast<std::uint64_t>(now.tv_nsec)) /
+                              kTickNs;
   return ticks < start_ticks + kStartTicks;
 }
 

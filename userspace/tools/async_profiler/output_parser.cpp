@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/tools/async_profiler/output_parser.h"
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
+#include "userspace/tools/stack_lines.h"
 
 namespace waggle {
 
 namespace {
-
-bool has_control_character(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
-}
 
 // "[NAME tid=NUMBER]"; the name may hold anything, so the number is the last.
 bool read_thread(std::string_view text, AsyncProfilerStack& stack) {
@@ -34,16 +31,12 @@ bool read_thread(std::string_view text, AsyncProfilerStack& stack) {
 }  // namespace
 
 bool AsyncProfilerOutputParser::read_stack(std::string_view line) {
-  const std::size_t space = line.rfind(' ');
-  if (space == std::string_view::npos || has_control_character(line)) {
+  const auto counted = parse_counted(line, kMaxCount);
+  if (!counted) {
     return false;
   }
-  const auto count = parse_number<std::uint64_t>(line.substr(space + 1));
-  if (!count || *count == 0 || *count > kMaxCount) {
-    return false;
-  }
-  std::string_view rest = line.substr(0, space);
-  stack_ = {.thread = {}, .tid = 0, .frames = std::move(stack_.frames), .count = *count};
+  std::string_view rest = counted->text;
+  stack_ = {.thread = {}, .tid = 0, .frames = std::move(stack_.frames), .count = counted->count};
   stack_.frames.clear();
   if (tells_threads_) {
     // A thread's name may hold ';': its frame ends at the first "]" before one.
@@ -53,18 +46,7 @@ bool AsyncProfilerOutputParser::read_stack(std::string_view line) {
     }
     rest.remove_prefix(end + 2);
   }
-  while (true) {
-    const std::size_t end = rest.find(';');
-    const std::string_view text = rest.substr(0, end);
-    if (text.empty() || stack_.frames.size() == kMaxFrames) {
-      return false;
-    }
-    stack_.frames.push_back(text);
-    if (end == std::string_view::npos) {
-      return true;
-    }
-    rest.remove_prefix(end + 1);
-  }
+  return split_frames(rest, stack_.frames);
 }
 
 void AsyncProfilerOutputParser::take_line(std::string_view line) {
@@ -77,29 +59,16 @@ void AsyncProfilerOutputParser::take_line(std::string_view line) {
 }
 
 void AsyncProfilerOutputParser::feed(std::string_view piece) {
-  while (!piece.empty()) {
-    const std::size_t newline = piece.find('\n');
-    const bool is_ended = newline != std::string_view::npos;
-    const std::string_view part = piece.substr(0, newline);
-    piece.remove_prefix(is_ended ? newline + 1 : piece.size());
-    is_too_long_ |= line_.size() + part.size() > kMaxLineBytes;
-    if (!is_too_long_) {
-      line_ += part;
-    }
-    if (is_ended) {
-      // Cut, it would have no count.
-      take_line(std::exchange(is_too_long_, false) ? std::string_view() : line_);
-      line_.clear();
-    }
-  }
+  // Cut, a line would have no count.
+  lines_.feed(piece, [this](std::optional<std::string_view> line) {
+    take_line(line.value_or(std::string_view()));
+  });
 }
 
 void AsyncProfilerOutputParser::finish() {
-  if (!line_.empty() || is_too_long_) {
+  if (lines_.finish()) {
     take_line({});
   }
-  line_.clear();
-  is_too_long_ = false;
 }
 
 }  // namespace waggle

@@ -14,9 +14,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/line_splitter.h"
+#include "userspace/tools/stack_lines.h"
 
 namespace waggle {
 
@@ -31,7 +34,8 @@ struct AsyncProfilerStack {
 class AsyncProfilerOutputParser {
  public:
   static constexpr std::size_t kMaxLineBytes = 1 << 20;
-  static constexpr std::size_t kMaxFrames = 4096;  // 2,048 of Java, 128 native, more with vtables
+  // 2,048 of Java, 128 native, more with vtables.
+  static constexpr std::size_t kMaxFrames = kMaxLineFrames;
   static constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 48;  // of bytes too
 
   struct Counters {
@@ -58,8 +62,7 @@ class AsyncProfilerOutputParser {
   bool tells_threads_;
   OnStack on_stack_;
   Counters counters_;
-  std::string line_;  // that began in an earlier piece
-  bool is_too_long_ = false;
+  LineSplitter lines_{kMaxLineBytes};
   AsyncProfilerStack stack_{};
 };
 

@@ -67,10 +67,10 @@ PerfSession::PerfSession(PerfRecordOptions record, bool is_whole_host, std::stri
 PerfSession::~PerfSession() {
   for (const auto* run : {&current_, &next_, &old_}) {
     if (*run) {
-      forget((*run)->watched);
+      (*run)->outputs.remove_all(loop_);
     }
   }
-  forget(script_watched_);
+  script_outputs_.remove_all(loop_);
 }
 
 Result<std::unique_ptr<PerfSession>> PerfSession::start(PerfRecordOptions record,
@@ -87,36 +87,6 @@ Result<std::unique_ptr<PerfSession>> PerfSession::start(PerfRecordOptions record
   return session;
 }
 
-template <class Child>
-Result<> PerfSession::watch(const Child& child, Watched& watched,
-                            const EventLoop::Handler& handler) {
-  watched = {.output = child.output_fd(), .errors = child.errors_fd()};
-  for (const int fd : {watched.output, watched.errors}) {
-    if (fd >= 0) {
-      TRY(loop_.add(fd, handler));
-    }
-  }
-  return {};
-}
-
-template <class Child>
-void PerfSession::forget_closed(const Child& child, Watched& watched) {
-  if (watched.output >= 0 && child.output_fd() < 0) {
-    loop_.remove(std::exchange(watched.output, -1));
-  }
-  if (watched.errors >= 0 && child.errors_fd() < 0) {
-    loop_.remove(std::exchange(watched.errors, -1));
-  }
-}
-
-void PerfSession::forget(Watched& watched) {
-  for (int* fd : {&watched.output, &watched.errors}) {
-    if (*fd >= 0) {
-      loop_.remove(std::exchange(*fd, -1));
-    }
-  }
-}
-
 // Each has a directory of its own: two can run at a time.
 Result<std::unique_ptr<PerfSession::Run>> PerfSession::start_run(std::vector<pid_t> targets) {
   std::string directory = fmt::format("{}/{}", directory_, ++run_count_);
@@ -129,11 +99,11 @@ Result<std::unique_ptr<PerfSession::Run>> PerfSession::start_run(std::vector<pid
                                        .directory = std::move(directory),
                                        .start = Clock::now(),
                                        .segment_start = Clock::now(),
-                                       .watched = {}});
+                                       .outputs = {}});
   hooks_.add_own(run->recording.pid());
-  TRY(watch(run->recording, run->watched, [this, started = run.get()] {
+  TRY(run->outputs.add(loop_, run->recording, [this, started = run.get()] {
     started->recording.read();
-    forget_closed(started->recording, started->watched);
+    started->outputs.remove_ended(loop_, started->recording);
   }));
   return run;
 }
@@ -302,7 +272,7 @@ void PerfSession::tick() {
 void PerfSession::end_run(std::unique_ptr<Run>& run, const ToolEnd& end) {
   counters_.cpu_time += end.cpu_time;
   run->recording.read();
-  forget(run->watched);
+  run->outputs.remove_all(loop_);
   const bool is_told = is_crash(end) && std::exchange(has_told_crash_, true);
   if (!has_ended_well(end) && run != next_ && !is_told) {
     note_problem(end.is_killed
@@ -339,15 +309,15 @@ Result<> PerfSession::start_script() {
       }));
   hooks_.add_own(script_->pid());
   script_heard_ = Clock::now();
-  return watch(*script_, script_watched_, [this] {
+  return script_outputs_.add(loop_, *script_, [this] {
     script_heard_ = Clock::now();
     script_->read();
-    forget_closed(*script_, script_watched_);
+    script_outputs_.remove_ended(loop_, *script_);
   });
 }
 
 void PerfSession::end_script() {
-  forget(script_watched_);
+  script_outputs_.remove_all(loop_);
   const ToolEnd end = script_->finish();
   counters_.cpu_time += end.cpu_time;
   if (!end.is_ok()) {

@@ -19,6 +19,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "base/watched_outputs.h"
 #include "userspace/tools/perf/recording.h"
 #include "userspace/tools/perf/script.h"
 
@@ -92,11 +93,6 @@ class PerfSession {
   using Clock = std::chrono::steady_clock;
   enum class State { running, over, given_up, stopping };
 
-  // Descriptors of a child that are in loop_; -1: none.
-  struct Watched {
-    int output = -1;
-    int errors = -1;
-  };
   // One perf record.  Samples count from and until these times, so that two that overlap count
   // nothing twice and miss nothing.
   struct Run {
@@ -106,7 +102,7 @@ class PerfSession {
     std::uint64_t from_ns = 0;
     std::uint64_t until_ns = ~std::uint64_t{0};
     Clock::time_point segment_start;
-    Watched watched;
+    WatchedOutputs outputs;
   };
   struct Segment {
     UniqueFd data;
@@ -115,12 +111,6 @@ class PerfSession {
 
   PerfSession(PerfRecordOptions record, bool is_whole_host, std::string directory, EventLoop& loop,
               PerfSessionHooks hooks, const PerfSessionLimits& limits);
-
-  template <class Child>
-  Result<> watch(const Child& child, Watched& watched, const EventLoop::Handler& handler);
-  template <class Child>
-  void forget_closed(const Child& child, Watched& watched);
-  void forget(Watched& watched);
 
   Result<std::unique_ptr<Run>> start_run(std::vector<pid_t> targets);
   void start_next();
@@ -157,7 +147,7 @@ class PerfSession {
   std::optional<Clock::time_point> gap_start_;
   std::deque<Segment> segments_;
   std::unique_ptr<PerfScript> script_;  // of one segment at a time
-  Watched script_watched_;
+  WatchedOutputs script_outputs_;
   Clock::time_point script_heard_;  // when it last printed something
   Counters counters_;
   std::string first_problem_;
