@@ -6,7 +6,11 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
+#include <string>
 #include <string_view>
+
+#include "base/result.h"
 
 namespace waggle {
 
@@ -15,6 +19,15 @@ enum class LogLevel { debug, info, warning, error };
 // Lines below `level` are dropped.  Default: info.
 void set_log_level(LogLevel level);
 bool is_logged(LogLevel level);
+
+struct LogFile {
+  std::string path;
+  std::size_t max_bytes;  // then it is renamed and another begun
+  std::size_t old_count;  // files that are kept on top of it; 0: it is emptied
+};
+// From now on every line goes into this file too, whatever `level` drops, with its time (UTC).
+// Before other threads log.
+Result<> open_log_file(const LogFile& file);
 
 // Control characters in `text` (names from the outside) are shown as '?'.
 void write_log(LogLevel level, std::string_view text);

@@ -21,12 +21,6 @@
 
 const volatile struct cpu_sampler_config cpu_config;
 
-/*
- * Which of the two count tables is written: its low bit.  User space raises it, waits until no
- * program still uses the old value, and then owns the old table.
- */
-volatile __u32 cpu_generation;
-
 /* cpu_count_key -> samples.  User space sets max_entries: rate x CPUs x interval, see
  * cpu_sampler.cpp. */
 struct cpu_counts {
@@ -263,15 +257,15 @@ static __always_inline bool is_selected(u32 tgid, struct cpu_stats *stats)
 SEC("perf_event")
 int cpu_on_tick(struct bpf_perf_event_data *ctx)
 {
-	struct cpu_stats *stats = stats_of_this_cpu();
+	u32 generation = cpu_generation;
+	struct cpu_stats *stats = stats_of_generation(generation);
 	struct unw_walk *w = unw_walk_of_this_cpu();
 	u64 pid_tgid = bpf_get_current_pid_tgid();
-	u32 generation = cpu_generation;
 	struct cpu_count_key *key;
 	struct kc_task task = {};
 
 	if (!stats || !w)
-		return 0; /* cannot be: one-element arrays */
+		return 0; /* cannot be: arrays have all their elements */
 	stats->ticks++;
 	stats->ticks_period += ctx->sample_period;
 	if (!is_selected(pid_tgid >> 32, stats))

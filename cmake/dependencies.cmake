@@ -22,6 +22,7 @@ endfunction()
 
 waggle_static_library(deps::zlib libz.a)
 waggle_static_library(deps::lzma liblzma.a)
+waggle_static_library(deps::event libevent_extra.a libevent_core.a)
 waggle_static_library(deps::elf libelf.a libz.a)
 waggle_static_library(deps::bpf libbpf.a libelf.a libz.a)
 waggle_static_library(deps::iberty libiberty.a)

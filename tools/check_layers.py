@@ -52,6 +52,7 @@ EXTERNAL = {
     r"linux/bpf\.h": ["bpf", "userspace/attach", "userspace/process", "userspace/samplers",
                       "userspace/runtimes", "userspace/select", "userspace/cli", "tests"],
     r"curl/": ["userspace/remote"],
+    r"event2/": ["userspace/health"],
     r"(gtest|gmock)/": ["tests"],
 }
 

@@ -23,6 +23,7 @@
 #include "userspace/runtimes/python/package_metadata.h"
 #include "userspace/runtimes/python/python_names.h"
 #include "userspace/runtimes/python/stacks.h"
+#include "userspace/samplers/cpu_stats_sums.h"
 #include "userspace/select/match.h"
 #include "userspace/select/selection_maps.h"
 
@@ -52,6 +53,14 @@ constexpr std::chrono::milliseconds kLaterTime{20};
 void hear_first() {
   constexpr int kNice = -15;
   (void)::setpriority(PRIO_PROCESS, 0, kNice);  // this thread's alone
+}
+
+std::uint64_t sample_count_of(const LocatedBatch& batch) {
+  std::uint64_t sum = 0;
+  for (const LocatedStack& stack : batch.stacks) {
+    sum += stack.count;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -169,8 +178,10 @@ void Recorder::prepare_running() {
 
 Result<> Recorder::select(Selection selection) {
   selection_ = std::move(selection);
-  return SelectionMaps(sampler_.cgroups_fd(), sampler_.comms_fd(), sampler_.cgroup_state())
-      .set(selection_);
+  TRY(SelectionMaps(sampler_.cgroups_fd(), sampler_.comms_fd(), sampler_.cgroup_state())
+          .set(selection_));
+  sampler_.let_all_names(selection_.comms.empty());
+  return {};
 }
 
 Result<> Recorder::start() {
@@ -324,8 +335,62 @@ Result<> Recorder::tick() {
   hear_processes();  // all that the ended generation's samples depend on
   const std::uint64_t now_ns = TableClock::now().monotonic_ns;
   TRY(sampler_.read_ended([&](const CountedStack& stack) { take_stack(stack, now_ns); }));
-  resolver_.push(locator_.take());
+  return take_generation();
+}
+
+// Its counters, and its stacks on their way to their names.
+Result<> Recorder::take_generation() {
+  stats_ = sum_of(stats_, TRY(sampler_.take_ended_stats()));
+  LocatedBatch batch = locator_.take();
+  if (waits_for_names_) {
+    resolver_.push(std::move(batch));
+    return {};
+  }
+  const std::uint64_t sample_count = sample_count_of(batch);
+  if (!resolver_.offer(std::move(batch))) {
+    unnamed_ += sample_count;
+  }
   return {};
+}
+
+// What the session has come to, but for its profile.
+Result<Recording> Recorder::take_session(Clock::time_point end) {
+  const std::uint64_t withheld = sampler_.withheld(TRY(sampler_.stats()));
+  const cpu_stats stats = std::exchange(stats_, {});
+  const std::uint64_t cut_samples = locator_.cut_samples();
+  Recording recording{
+      .profile = {},
+      .event = event_,
+      .stats = stats,
+      .truncated = stats.truncated + cut_samples - std::exchange(cut_samples_, cut_samples),
+      .unnamed = std::exchange(unnamed_, 0),
+      .withheld = withheld - std::min(withheld, withheld_),
+      .bpf_map_bytes = map_bytes(),
+      .mappings = follower_.counters(),
+      .tables = tables_.counters(),
+      .table_files = tables_.file_counters(),
+      .duration = end - start_,
+      .kernel_names_problem = std::nullopt};
+  withheld_ = std::max(withheld_, withheld);
+  start_ = end;
+  return recording;
+}
+
+Result<EndedSession> Recorder::cut() {
+  const Clock::time_point end = Clock::now();
+  TRY(tick());
+  return EndedSession(TRY(take_session(end)), resolver_.cut());
+}
+
+Result<Recording> EndedSession::wait() {
+  try {
+    Resolver::Resolved resolved = resolved_.get();
+    recording_.profile = std::move(resolved.profile);
+    recording_.kernel_names_problem = std::move(resolved.kernel_problem);
+  } catch (const std::future_error&) {
+    return fail(Errc::system, "the recording ended before its frames had names");
+  }
+  return std::move(recording_);
 }
 
 Result<> Recorder::housekeep() {
@@ -348,19 +413,10 @@ Result<> Recorder::stop() {
 
 Result<Recording> Recorder::finish() {
   Resolver::Resolved resolved = resolver_.finish();
-  const cpu_stats stats = TRY(sampler_.stats());
-  return Recording{
-      .profile = std::move(resolved.profile),
-      .event = event_,
-      .stats = stats,
-      .truncated = stats.truncated + locator_.cut_samples(),
-      .withheld = sampler_.withheld(stats),
-      .bpf_map_bytes = sampler_.map_bytes() + follower_.map_bytes() + tables_.map_bytes(),
-      .mappings = follower_.counters(),
-      .tables = tables_.counters(),
-      .table_files = tables_.file_counters(),
-      .duration = end_ - start_,
-      .kernel_names_problem = std::move(resolved.kernel_problem)};
+  Recording recording = TRY(take_session(end_));
+  recording.profile = std::move(resolved.profile);
+  recording.kernel_names_problem = std::move(resolved.kernel_problem);
+  return recording;
 }
 
 }  // namespace waggle

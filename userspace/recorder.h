@@ -9,9 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -31,11 +34,13 @@
 
 namespace waggle {
 
+// Of one session, but for `tables`, `mappings` and `table_files`, which are of all of them.
 struct Recording {
   Profile profile;
   SamplingEvent event{};
   cpu_stats stats{};
   std::uint64_t truncated = 0;  // samples with a part of their stack missing
+  std::uint64_t unnamed = 0;    // samples that are lost: too many waited for their names
   std::uint64_t withheld = 0;   // runs, an estimate
   std::uint64_t bpf_map_bytes = 0;
   MappingFeeder::Counters mappings{};
@@ -43,6 +48,19 @@ struct Recording {
   UnwindTableFiles::Counters table_files{};
   std::chrono::nanoseconds duration{};  // from the first event's start to the last one's stop
   std::optional<Error> kernel_names_problem;
+};
+
+// A session that has ended, but for the names of its frames.
+class EndedSession {
+ public:
+  EndedSession(Recording recording, std::future<Resolver::Resolved> resolved)
+      : recording_(std::move(recording)), resolved_(std::move(resolved)) {}
+  // Waits for them; on any thread, once.  Fails when the recorder is destroyed meanwhile.
+  Result<Recording> wait();
+
+ private:
+  Recording recording_;  // without its profile
+  std::future<Resolver::Resolved> resolved_;
 };
 
 struct PythonOptions {
@@ -69,8 +87,13 @@ class Recorder {
   // Maps and programs under readable names until destruction.
   Result<> pin(const std::string& directory) { return sampler_.pin(directory); }
   Result<> select_pid(pid_t pid) { return sampler_.select_pid(pid); }
+  // In place of all that are selected; none: everything.
+  Result<> select_pids(std::span<const pid_t> pids) { return sampler_.select_pids(pids); }
   // By cgroup and by name, before or while sampling.
   Result<> select(Selection selection);
+  Result<> set_frequency(int frequency) { return sampler_.set_frequency(frequency); }
+  // tick() loses what finds no room in the queue for names, in place of waiting for it.
+  void never_wait() { waits_for_names_ = false; }
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
 
   Result<> start();
@@ -91,7 +114,16 @@ class Recorder {
   // About once a second: CPUs that came or went, processes that are gone.
   Result<> housekeep();
 
+  // Ends the session and begins the next one, while sampling goes on: each sample is in one of
+  // them.
+  Result<EndedSession> cut();
+
+  // Of all sessions.
   [[nodiscard]] Result<cpu_stats> stats() const { return sampler_.stats(); }
+  [[nodiscard]] std::size_t queued_frames() const { return resolver_.queued_frames(); }
+  [[nodiscard]] std::uint64_t map_bytes() const {
+    return sampler_.map_bytes() + follower_.map_bytes() + tables_.map_bytes();
+  }
   [[nodiscard]] const MappingFeeder::Counters& mapping_counters() const {
     return follower_.counters();
   }
@@ -110,7 +142,7 @@ class Recorder {
 
   // Ends sampling; nothing is counted after it.
   Result<> stop();
-  // Waits for the names, after stop().
+  // Waits for the names, after stop().  Of the last session.
   Result<Recording> finish();
 
  private:
@@ -123,6 +155,8 @@ class Recorder {
   void hear_processes();
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
+  Result<> take_generation();
+  Result<Recording> take_session(std::chrono::steady_clock::time_point end);
   void note(const MapRecord& record);
   void take_python_names();
   FunctionRef make_function(PythonNames names);
@@ -146,8 +180,16 @@ class Recorder {
   std::vector<process_thread> threads_before_;  // all, when programs were loaded
   std::vector<process_id> later_;               // that ran at the start, the last one next
   std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC
+  bool waits_for_names_ = true;
+
+  // Of the session.
+  cpu_stats stats_{};
+  std::uint64_t unnamed_ = 0;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point end_;
+  // Told of the sessions before.
+  std::uint64_t cut_samples_ = 0;
+  std::uint64_t withheld_ = 0;
 };
 
 }  // namespace waggle

@@ -60,6 +60,12 @@ struct sel_cgroup_state {
 };
 ABI_ASSERT(sizeof(struct sel_cgroup_state) == 8, "sel_cgroup_state has no padding");
 
+/* Filters that are on and let everything through for now: bits of sel_ignored. */
+enum sel_filter {
+	SEL_FILTER_PIDS = 1,
+	SEL_FILTER_COMMS = 2,
+};
+
 enum {
 	SEL_MAX_PIDS = 16384,
 	SEL_MAX_CGROUPS = 4096,

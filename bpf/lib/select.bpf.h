@@ -21,6 +21,7 @@ const volatile __u32 sel_has_comms;   /* only processes whose name is in sel_com
 
 /* Written by user space, read at each sample. */
 volatile struct sel_cgroup_state sel_state;
+volatile __u32 sel_ignored; /* enum sel_filter, any number of them */
 
 /*
  * tgid -> enum sel_flags.  User space (or bpftool) adds and removes, the kernel side adds children
@@ -57,7 +58,7 @@ struct {
 
 static __always_inline bool sel_is_pid_selected(u32 tgid)
 {
-	return bpf_map_lookup_elem(&sel_pids, &tgid) != 0;
+	return sel_ignored & SEL_FILTER_PIDS || bpf_map_lookup_elem(&sel_pids, &tgid) != 0;
 }
 
 static __always_inline bool sel_is_comm_selected(struct task_struct *task)
@@ -65,6 +66,8 @@ static __always_inline bool sel_is_comm_selected(struct task_struct *task)
 	struct task_struct *leader = kc_load(task, group_leader);
 	struct sel_comm comm = {};
 
+	if (sel_ignored & SEL_FILTER_COMMS)
+		return true;
 	bpf_probe_read_kernel_str(comm.name, sizeof(comm.name), leader->comm);
 	return bpf_map_lookup_elem(&sel_comms, &comm) != 0;
 }

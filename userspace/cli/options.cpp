@@ -20,6 +20,8 @@ namespace po = boost::program_options;
 
 namespace {
 
+constexpr std::string_view kOther = " (other letter)";  // nobody can write that
+
 po::options_description describe(const Syntax& syntax) {
   po::options_description description;
   for (const Option& option : syntax.options) {
@@ -32,13 +34,18 @@ po::options_description describe(const Syntax& syntax) {
     }
     const bool is_flag = option.value.empty();
     description.add_options()(names.c_str(), new po::untyped_value(is_flag));  // Boost owns it
+    if (option.other_letter != '\0') {  // Boost has one letter for an option
+      const std::string other = fmt::format("{}{},{}", option.name, kOther, option.other_letter);
+      description.add_options()(other.c_str(), new po::untyped_value(is_flag));
+    }
   }
   return description;
 }
 
 const Option* find_option(const Syntax& syntax, std::string_view word) {
   const auto is_named = [&](const Option& option) {
-    return word == fmt::format("--{}", option.name) || word == fmt::format("--{}", option.alias) ||
+    return word == fmt::format("-{}", option.other_letter) ||
+           word == fmt::format("--{}", option.name) || word == fmt::format("--{}", option.alias) ||
            word == fmt::format("-{}", option.letter);
   };
   const auto found = std::ranges::find_if(syntax.options, is_named);
@@ -135,7 +142,11 @@ Result<ParsedArguments> parse_arguments(const Syntax& syntax,
     if (tokens.size() == 2 && find_option(syntax, tokens.back()) != nullptr) {
       return fail(Errc::malformed, wrong_value(syntax, tokens.front()));
     }
-    parsed.values[option.string_key].push_back(option.value.empty() ? "" : option.value.front());
+    std::string name = option.string_key;
+    if (name.ends_with(kOther)) {
+      name.resize(name.size() - kOther.size());
+    }
+    parsed.values[name].push_back(option.value.empty() ? "" : option.value.front());
   }
   return parsed;
 }

@@ -22,6 +22,7 @@ struct Option {
   std::string_view value = kNone;  // "SECONDS"; a flag has none
   std::string_view group;          // heading in --help; options of a group stand together
   std::string_view help;
+  char other_letter = '\0';  // means the same; not in --help
 };
 
 struct Example {

@@ -19,9 +19,8 @@
 #include "base/file.h"
 #include "base/held_command.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "userspace/attach/sampling_event.h"
 #include "userspace/cli/engine_choice.h"
+#include "userspace/cli/engine_start.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
@@ -86,7 +85,6 @@ class RecordRun {
 
  private:
   Result<int> show_selected();
-  Result<> lower_frequency();
   Result<bool> is_host_too_large();
   Result<> prepare();
   Result<> select_targets();
@@ -123,20 +121,6 @@ class RecordRun {
   std::string last_cpu_problem_;  // said once
 };
 
-// The kernel's limit is for the whole host: asking for more fails.
-Result<> RecordRun::lower_frequency() {
-  const int limit = TRY(max_sample_rate());
-  if (frequency_hz_ > limit) {
-    LOG_WARNING(
-        "-F {} is above kernel.perf_event_max_sample_rate, sampling at {} Hz (raise it with: "
-        "sysctl "
-        "kernel.perf_event_max_sample_rate={})",
-        frequency_hz_, limit, frequency_hz_);
-    frequency_hz_ = limit;
-  }
-  return {};
-}
-
 // --skip-system-profilers-above: the engine that is left out is told of once, and in the header.
 Result<bool> RecordRun::is_host_too_large() {
   const std::size_t count = TRY(ProcFs().list_pids()).size();
@@ -158,38 +142,12 @@ Result<> RecordRun::prepare() {
     engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
     return {};
   }
-  choice_ = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
-  TRY(lower_frequency());
-  if (!choice_.is_fallback) {
-    auto engine = make_ebpf_engine(options_, frequency_hz_);
-    if (engine) {
-      engine_ = TRY(with_runtimes(*std::move(engine), options_, frequency_hz_));
-      return {};
-    }
-    if (options_.engine == Engine::ebpf) {
-      return std::unexpected(std::move(engine).error());
-    }
-    choice_ = choose_after_refusal(engine.error());
-  }
-  if (options_.engine != Engine::fallback) {
-    LOG_WARNING("{}; continuing with perf instead", choice_.reason);
-  }
-  std::unique_ptr<RecordEngine> perf = TRY(make_fallback_engine(options_, frequency_hz_));
-  engine_ = TRY(with_runtimes(std::move(perf), options_, frequency_hz_));
+  frequency_hz_ = TRY(allowed_frequency(options_.frequency_hz));
+  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, false));
+  choice_ = std::move(chosen.choice);
+  engine_ = std::move(chosen.engine);
   return {};
-}
-
-// The process of a thread id, as perf has it; nothing when there is neither.
-std::optional<pid_t> process_of(pid_t pid) {
-  const Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 65536);
-  const std::string_view key = "\nTgid:\t";
-  const std::size_t at = status ? status->find(key) : std::string::npos;
-  if (at == std::string::npos) {
-    return std::nullopt;
-  }
-  const std::string_view rest = std::string_view(*status).substr(at + key.size());
-  return parse_number<pid_t>(rest.substr(0, rest.find('\n')));
 }
 
 // --dry-run: needs no privilege but to read /proc.
@@ -209,21 +167,8 @@ Result<> RecordRun::select_targets() {
     command_.emplace(TRY(HeldCommand::fork(options_.command)));
     return engine_->select_pid(command_->pid());
   }
-  std::size_t found = 0;
-  for (const pid_t pid : options_.pids) {
-    const std::optional<pid_t> process = process_of(pid);
-    if (!process) {
-      LOG_WARNING("process {} does not exist, skipping it", pid);
-      continue;
-    }
-    if (*process != pid) {
-      LOG_WARNING("{} is a thread of process {}, recording that process", pid, *process);
-    }
-    TRY(engine_->select_pid(*process));
-    ++found;
-  }
-  if (found == 0 && !options_.pids.empty()) {
-    return fail(Errc::not_found, "none of the processes of --pids exists (see: ps -e)");
+  for (const pid_t pid : TRY(find_processes(options_.pids))) {
+    TRY(engine_->select_pid(pid));
   }
   return {};
 }
@@ -384,7 +329,8 @@ Result<int> RecordRun::report_result() {
   header.facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
                                                   .times = times_,
                                                   .frequency_hz = frequency_hz_,
-                                                  .command_status = command_status_});
+                                                  .command_status = command_status_,
+                                                  .cpu_s = std::nullopt});
   header.facts.excluded.insert(header.facts.excluded.begin(), selection_.left_out.begin(),
                                selection_.left_out.end());
   const RecordingFacts& facts = header.facts;

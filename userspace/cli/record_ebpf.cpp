@@ -63,6 +63,26 @@ std::string read_thread_name(pid_t pid, pid_t tid) {
                                    static_cast<std::uint32_t>(tid));
 }
 
+EngineResult result_of(Recording recording) {
+  log_counters(recording);
+  RecordingFacts facts;
+  facts.engine = "ebpf";
+  facts.event = recording.event.name;
+  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
+  facts.samples = recording.stats.samples;
+  facts.lost = losses(recording.stats);
+  if (recording.unnamed != 0) {
+    facts.lost.emplace_back("names_late", recording.unnamed);
+  }
+  facts.throttled = recording.withheld;
+  facts.truncated = recording.truncated;
+  facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
+  std::vector<std::string> warnings = warnings_of(recording);
+  return {.profile = std::move(recording.profile),
+          .facts = std::move(facts),
+          .warnings = std::move(warnings)};
+}
+
 class EbpfEngine final : public RecordEngine {
  public:
   EbpfEngine(std::unique_ptr<Recorder> recorder, const RecordOptions& options)
@@ -96,13 +116,46 @@ class EbpfEngine final : public RecordEngine {
   }
   [[nodiscard]] bool walks_python() const override { return true; }
   std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
+  [[nodiscard]] EngineFigures figures() const override;
+  [[nodiscard]] bool can_cut() const override { return true; }
+  Result<SessionEnd> cut() override;
+  Result<> reselect(const std::vector<pid_t>& pids, const Selection& selection) override;
+  Result<> set_frequency(int frequency_hz) override {
+    return recorder_->set_frequency(frequency_hz);
+  }
   Result<> stop() override { return recorder_->stop(); }
-  Result<EngineResult> finish() override;
+  Result<EngineResult> finish() override { return result_of(TRY(recorder_->finish())); }
 
  private:
   std::unique_ptr<Recorder> recorder_;
   bool has_pids_;
+  std::vector<pid_t> pids_;  // of reselect()
 };
+
+EngineFigures EbpfEngine::figures() const {
+  const UnwindTables::Counters tables = recorder_->table_counters();
+  return {.stats = recorder_->stats().value_or(cpu_stats{}),
+          .queued_frames = recorder_->queued_frames(),
+          .bpf_map_bytes = recorder_->map_bytes(),
+          .tables_compiled = tables.compiled,
+          .tables_evicted = tables.evicted};
+}
+
+Result<SessionEnd> EbpfEngine::cut() {
+  return [ended = TRY(recorder_->cut())]() mutable -> Result<EngineResult> {
+    return result_of(TRY(ended.wait()));
+  };
+}
+
+Result<> EbpfEngine::reselect(const std::vector<pid_t>& pids, const Selection& selection) {
+  TRY(recorder_->select(selection));
+  if (pids != pids_) {
+    TRY(recorder_->select_pids(pids));
+    pids_ = pids;
+  }
+  has_pids_ = !pids.empty();
+  return {};
+}
 
 std::vector<std::string> EbpfEngine::take_problems() {
   std::vector<std::string> problems;
@@ -115,37 +168,17 @@ std::vector<std::string> EbpfEngine::take_problems() {
   return problems;
 }
 
-Result<EngineResult> EbpfEngine::finish() {
-  Recording recording = TRY(recorder_->finish());
-  log_counters(recording);
-  RecordingFacts facts;
-  facts.engine = "ebpf";
-  facts.event = recording.event.name;
-  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
-  facts.samples = recording.stats.samples;
-  facts.lost = losses(recording.stats);
-  facts.throttled = recording.withheld;
-  facts.truncated = recording.truncated;
-  facts.overhead.bpf_map_bytes = recording.bpf_map_bytes;
-  std::vector<std::string> warnings = warnings_of(recording);
-  return EngineResult{.profile = std::move(recording.profile),
-                      .facts = std::move(facts),
-                      .warnings = std::move(warnings)};
-}
-
-}  // namespace
-
-Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
-                                                       int frequency_hz) {
+Result<std::unique_ptr<RecordEngine>> make_engine(const RecordOptions& options, int frequency_hz,
+                                                  bool is_lasting) {
   const bool is_walked =
       options.python_mode == PythonMode::automatic || options.python_mode == PythonMode::ebpf;
   const bool is_filtered = !options.pids.empty() || !options.command.empty();
   std::unique_ptr<Recorder> recorder = TRY(Recorder::prepare(
       {.frequency = frequency_hz,
-       .is_pid_filtered = is_filtered,
+       .is_pid_filtered = is_filtered || is_lasting,
        .is_cgroup_filtered = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
-                             !options.containers.empty() || options.ranks_cgroups,
-       .is_comm_filtered = !options.comms.empty(),
+                             !options.containers.empty() || options.ranks_cgroups || is_lasting,
+       .is_comm_filtered = !options.comms.empty() || is_lasting,
        .follows_children = options.with_children || !options.command.empty(),
        .counts_threads = options.has_thread_frames,
        .walks_python = is_walked,
@@ -161,7 +194,24 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
     }
   }
+  if (is_lasting) {
+    recorder->never_wait();
+    TRY(recorder->select_pids({}));
+    TRY(recorder->select({}));
+  }
   return std::make_unique<EbpfEngine>(std::move(recorder), options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
+                                                       int frequency_hz) {
+  return make_engine(options, frequency_hz, false);
+}
+
+Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
+                                                               int frequency_hz) {
+  return make_engine(options, frequency_hz, true);
 }
 
 }  // namespace waggle

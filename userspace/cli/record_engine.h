@@ -6,12 +6,15 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "bpf/abi/stats.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
@@ -27,6 +30,19 @@ struct EngineResult {
   RecordingFacts facts;               // what the engine knows of them
   std::vector<std::string> warnings;  // of the whole recording, one line each
 };
+
+// What an engine tells of itself while it runs.
+struct EngineFigures {
+  cpu_stats stats{};  // since it began; zeros where no BPF program counts
+  std::size_t queued_frames = 0;
+  std::uint64_t bpf_map_bytes = 0;
+  std::uint64_t tables_compiled = 0;
+  std::uint64_t tables_evicted = 0;
+};
+
+// Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
+// outlive it.
+using SessionEnd = std::move_only_function<Result<EngineResult>()>;
 
 // One thread.  Destruction at any point gives everything back.
 class RecordEngine {
@@ -51,6 +67,7 @@ class RecordEngine {
   virtual Result<> housekeep() = 0;
 
   [[nodiscard]] virtual std::uint64_t sample_count() const = 0;
+  [[nodiscard]] virtual EngineFigures figures() const { return {}; }
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
   // What went wrong since the last call, one line each.
@@ -59,6 +76,19 @@ class RecordEngine {
   // Containers that were not seen before, since the last call.
   virtual std::vector<ContainerRef> take_new_containers() = 0;
 
+  // Ends a session and begins the next while sampling goes on; fds() may be others then.  Those
+  // that can are followed by finish() for the last one.
+  [[nodiscard]] virtual bool can_cut() const { return false; }
+  virtual Result<SessionEnd> cut() {
+    return fail(Errc::unsupported, "sessions are recordings of their own");
+  }
+  // From the next sample on, where can_cut().  `pids`: none is all.
+  virtual Result<> reselect(const std::vector<pid_t>& /*pids*/, const Selection& /*selection*/) {
+    return fail(Errc::unsupported, "the selection is fixed");
+  }
+  virtual Result<> set_frequency(int /*frequency_hz*/) {
+    return fail(Errc::unsupported, "the frequency is fixed");
+  }
   // For the profilers of runtimes that run beside it, as long as it lives.
   virtual RuntimeHooks runtime_hooks() { return {}; }
   // Whether it has Python's functions itself.
@@ -78,6 +108,10 @@ class RecordEngine {
 // frequency_hz: as the kernel allows it.
 Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& options,
                                                        int frequency_hz);
+// For sessions without end: everything that is selected can be changed, and nothing waits for
+// names.
+Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
+                                                               int frequency_hz);
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
                                                            int frequency_hz);
 

@@ -375,6 +375,10 @@ Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
     format = TRY(parse_output_format(*text));
   }
   options.outputs = TRY(choose_outputs(parsed.all("output"), format));
+  return {};
+}
+
+Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
   options.has_thread_frames = parsed.has("threads");
   options.has_metadata = !parsed.has("disable-metadata-collection");
   options.has_metrics = !parsed.has("disable-metrics-collection");
@@ -429,10 +433,7 @@ Result<> check_py_spy(const RecordOptions& options) {
 
 }  // namespace
 
-Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
-  const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
-  RecordOptions options;
-  TRY(read_duration(parsed, options));
+Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_sampling(parsed, options));
   TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
@@ -441,6 +442,14 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_runtimes(parsed, options));
   TRY(check_py_spy(options));
   TRY(read_java(parsed, options));
+  return read_messages(parsed, options);
+}
+
+Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
+  const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
+  RecordOptions options;
+  TRY(read_duration(parsed, options));
+  TRY(read_recording(parsed, options));
   TRY(read_output(parsed, options));
   return options;
 }

@@ -95,6 +95,11 @@ std::string_view kernel_filter_of(const RecordOptions& options);
 
 const Syntax& record_syntax();
 
+// All options of `record` that another verb can have too, and their values, but for duration and
+// outputs; what is not given stays.
+std::span<const Option> recording_options();
+Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options);
+
 // `arguments` after the verb.  Errc::malformed: one line without "waggle record: ".
 Result<RecordOptions> parse_record_options(std::span<const std::string> arguments);
 

@@ -259,6 +259,10 @@ constexpr auto kExamples = std::to_array<Example>({
 
 }  // namespace
 
+std::span<const Option> recording_options() {
+  return kOptions;
+}
+
 const Syntax& record_syntax() {
   static constexpr Syntax kSyntax = {
       .verb = "record",

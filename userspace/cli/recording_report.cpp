@@ -30,12 +30,17 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-// On top of what the engine knows: of its tools, and of the kernel side's maps.
-void add_own_overhead(Overhead& overhead) {
+rusage own_usage() {
   rusage usage{};
   (void)::getrusage(RUSAGE_SELF, &usage);  // cannot fail for RUSAGE_SELF
+  return usage;
+}
+
+// On top of what the engine knows: of its tools, and of the kernel side's maps.
+void add_own_overhead(std::optional<double> cpu_s, Overhead& overhead) {
+  const rusage usage = own_usage();
   constexpr std::uint64_t kKibibyte = 1024;
-  overhead.cpu_s += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  overhead.cpu_s += cpu_s.value_or(own_cpu_seconds());
   overhead.rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kKibibyte;
 }
 
@@ -98,6 +103,11 @@ Result<> check_output(const std::string& path) {
 
 }  // namespace
 
+double own_cpu_seconds() {
+  const rusage usage = own_usage();
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
   RecordingFacts facts = std::move(of_engine);
   facts.version = program_version();
@@ -107,7 +117,7 @@ RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
   facts.engine_reason = run.engine_reason;
   facts.frequency = run.frequency_hz;
   facts.command_status = run.command_status;
-  add_own_overhead(facts.overhead);
+  add_own_overhead(run.cpu_s, facts.overhead);
   return facts;
 }
 

@@ -27,7 +27,11 @@ struct RunFacts {
   RecordingTimes times;
   int frequency_hz;
   std::optional<int> command_status;
+  std::optional<double> cpu_s;  // of this process for the recording; none: all of it
 };
+
+// CPU time of this process, user and system.
+double own_cpu_seconds();
 
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run);
 

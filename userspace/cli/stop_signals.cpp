@@ -34,8 +34,11 @@ void change_interrupt(int how) {
 
 }  // namespace
 
-Result<StopSignals> StopSignals::open() {
-  const sigset_t set = set_of({SIGINT, SIGTERM});
+Result<StopSignals> StopSignals::open(std::initializer_list<int> others) {
+  sigset_t set = set_of({SIGINT, SIGTERM});
+  for (const int signal : others) {
+    ::sigaddset(&set, signal);
+  }
   if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) {
     return fail(Errc::system, "block signals");
   }

@@ -2,6 +2,7 @@
 // SIGINT and SIGTERM: the first ends the recording, a second SIGINT ends the program.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 
 #include "base/result.h"
@@ -13,7 +14,8 @@ namespace waggle {
 // only if their starter sees to it (base/subprocess does).  One at a time, before any other thread.
 class StopSignals {
  public:
-  static Result<StopSignals> open();
+  // `others` are read from fd() too.
+  static Result<StopSignals> open(std::initializer_list<int> others = {});
   StopSignals(StopSignals&&) = default;
   StopSignals& operator=(StopSignals&&) = default;
   StopSignals(const StopSignals&) = delete;

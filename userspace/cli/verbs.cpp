@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "userspace/cli/agent.h"
+#include "userspace/cli/agent_options.h"
 #include "userspace/cli/doctor.h"
 #include "userspace/cli/dump.h"
 #include "userspace/cli/exit_status.h"
@@ -31,6 +33,8 @@ struct Verb {
 constexpr auto kVerbs = std::to_array<Verb>({
     {"record", "one recording of the host, of processes or of a command", record_syntax,
      record_main},
+    {"agent", "a profile of each minute without end, with the options of gProfiler", agent_syntax,
+     agent_main},
     {"dump", "the stacks of all threads of a process now, Python included", dump_syntax, dump_main},
     {"doctor", "what works on this host, what does not, and the remedy", doctor_syntax,
      doctor_main},
@@ -54,18 +58,6 @@ int report(std::string_view line) {
   return kExitUsage;
 }
 
-int report_agent() {
-  return report("the verb \"agent\" is not built yet (one shot: 'waggle record')");
-}
-
-// An option in front means gProfiler's command line: existing unit files name no verb.
-int report_missing_verb(std::string_view option) {
-  return report(
-      fmt::format("{} before any verb means \"agent\", which is not built yet (one shot: "
-                  "'waggle record')",
-                  quoted(option)));
-}
-
 int report_verb(std::string_view word) {
   if (is_gprofiler_verb(word)) {
     return report(fmt::format("the verb {} is not built yet (see 'waggle --help')", quoted(word)));
@@ -85,11 +77,15 @@ int run_verb(const Verb& verb, std::span<const std::string> arguments) {
   return verb.run(arguments);
 }
 
+const Verb& verb_of(std::string_view name) {
+  return *std::ranges::find(kVerbs, name, &Verb::name);
+}
+
 }  // namespace
 
 int run_program(std::string_view program, std::span<const std::string> arguments) {
   if (program.substr(program.rfind('/') + 1) == "gprofiler") {
-    return report_agent();
+    return run_verb(verb_of("agent"), arguments);
   }
   if (arguments.empty()) {
     fmt::print(stderr, "{}", program_help());
@@ -106,10 +102,7 @@ int run_program(std::string_view program, std::span<const std::string> arguments
     return kExitOk;
   }
   if (first.starts_with('-')) {
-    return report_missing_verb(first.substr(0, first.find('=')));
-  }
-  if (first == "agent") {
-    return report_agent();
+    return run_verb(verb_of("agent"), arguments);  // gProfiler's command line names no verb
   }
   const auto verb = std::ranges::find(kVerbs, first, &Verb::name);
   return verb == kVerbs.end() ? report_verb(first) : run_verb(*verb, rest);

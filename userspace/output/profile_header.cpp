@@ -35,7 +35,8 @@ std::string render_header(const ProfileHeader& header) {
   object["profiling_mode"] = header.profiling_mode;
   object["hwmetrics"] = nullptr;
   object["htmlblob"] = nullptr;
-  object["flamegraph_html"] = nullptr;
+  object["flamegraph_html"] =
+      header.flame_graph_page ? ordered_json(*header.flame_graph_page) : ordered_json(nullptr);
   object["waggle"] = facts_json(header.facts);
   return dump_json(object);
 }

@@ -18,6 +18,7 @@ struct ProfileHeader {
   std::optional<double> cpu_avg;  // % of the host, null when not measured
   std::optional<double> mem_avg;  // % of the host, null when not measured
   std::string profiling_mode = "cpu";
+  std::optional<std::string> flame_graph_page;  // the agent's files have it in them
   RecordingFacts facts;
 };
 

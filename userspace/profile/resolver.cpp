@@ -23,6 +23,7 @@ constexpr std::size_t kMaxRememberedNames = 1 << 18;
 // A large service has 100,000 functions: 10 MiB.
 constexpr std::size_t kPerfMapBytes = std::size_t{32} << 20;
 constexpr std::size_t kMaxQueued = 8;
+constexpr std::size_t kMaxQueuedFrames = std::size_t{1} << 20;  // 16 MiB, by offer()
 constexpr std::string_view kVdso = "[vdso]";
 constexpr std::string_view kBesidePython = "_[pn]";  // as gProfiler's PyPerf has it
 
@@ -196,8 +197,34 @@ void Resolver::read(std::vector<OpenedFile> files) {
 void Resolver::push(LocatedBatch batch) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return queue_.size() < kMaxQueued; });
-  queue_.push_back(std::move(batch));
+  queued_frames_ += batch.frames.size();
+  queue_.emplace_back(std::move(batch));
   changed_.notify_all();
+}
+
+bool Resolver::offer(LocatedBatch batch) {
+  const std::scoped_lock lock(mutex_);
+  if (queued_frames_ + batch.frames.size() > kMaxQueuedFrames) {
+    return false;
+  }
+  queued_frames_ += batch.frames.size();
+  queue_.emplace_back(std::move(batch));
+  changed_.notify_all();
+  return true;
+}
+
+std::future<Resolver::Resolved> Resolver::cut() {
+  Cut cut;
+  std::future<Resolved> resolved = cut.get_future();
+  const std::scoped_lock lock(mutex_);
+  queue_.emplace_back(std::move(cut));
+  changed_.notify_all();
+  return resolved;
+}
+
+std::size_t Resolver::queued_frames() const {
+  const std::scoped_lock lock(mutex_);
+  return queued_frames_;
 }
 
 std::optional<Resolver::Work> Resolver::next_work() {
@@ -211,16 +238,28 @@ std::optional<Resolver::Work> Resolver::next_work() {
   if (queue_.empty()) {
     return std::nullopt;
   }
-  LocatedBatch batch = std::move(queue_.front());
+  Queued next = std::move(queue_.front());
   queue_.pop_front();
   changed_.notify_all();
-  return batch;
+  if (auto* cut = std::get_if<Cut>(&next)) {
+    return std::move(*cut);
+  }
+  auto& batch = std::get<LocatedBatch>(next);
+  queued_frames_ -= batch.frames.size();
+  return std::move(batch);
+}
+
+Resolver::Resolved Resolver::take_profile() {
+  namer_.forget_names();
+  return {.profile = std::exchange(profile_, {}), .kernel_problem = namer_.kernel_problem()};
 }
 
 void Resolver::run() {
   while (std::optional<Work> work = next_work()) {
     if (auto* file = std::get_if<OpenedFile>(&*work)) {
       namer_.read(std::move(*file));
+    } else if (auto* cut = std::get_if<Cut>(&*work)) {
+      cut->set_value(take_profile());
     } else {
       namer_.add(std::get<LocatedBatch>(*work), profile_);
     }
@@ -234,7 +273,7 @@ Resolver::Resolved Resolver::finish() {
     changed_.notify_all();
   }
   thread_.join();
-  return {.profile = std::move(profile_), .kernel_problem = namer_.kernel_problem()};
+  return take_profile();
 }
 
 }  // namespace waggle

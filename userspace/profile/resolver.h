@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -35,8 +36,11 @@ class FrameNamer {
   // Reads the names of a file, so that it can be closed.
   void read(OpenedFile opened);
 
-  // Adds every stack of the batch.
+  // Adds every stack of the batch.  Another profile than before: see forget_names().
   void add(const LocatedBatch& batch, Profile& profile);
+
+  // The next profile is another one.
+  void forget_names() { names_.clear(); }
 
   // Why kernel frames have no names, if so.
   [[nodiscard]] const std::optional<Error>& kernel_problem() const { return kernel_problem_; }
@@ -84,28 +88,41 @@ class Resolver {
   // Waits while kMaxQueued batches are in the queue: memory stays bounded, and what the kernel side
   // cannot keep meanwhile it counts as lost.
   void push(LocatedBatch batch);
+  // Never waits.  False: the queue is full, the batch is gone.
+  [[nodiscard]] bool offer(LocatedBatch batch);
 
   struct Resolved {
     Profile profile;
     std::optional<Error> kernel_problem;
   };
+  // What the batches so far have come to, once they are resolved; those from now on go into a new
+  // profile.  Does not wait.  The future breaks when the resolver is destroyed before.
+  std::future<Resolved> cut();
   // After all batches are resolved.  Once.
   Resolved finish();
 
+  // Frames that wait for their names.
+  [[nodiscard]] std::size_t queued_frames() const;
+
  private:
-  using Work = std::variant<LocatedBatch, OpenedFile>;
+  using Cut = std::promise<Resolved>;
+  using Queued = std::variant<LocatedBatch, Cut>;
+  using Work = std::variant<LocatedBatch, Cut, OpenedFile>;
 
   void run();
   std::optional<Work> next_work();
 
+  Resolved take_profile();
+
   FrameNamer namer_;  // the thread's alone until finish()
   Profile profile_;   // likewise
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<LocatedBatch> queue_;  // guarded by mutex_
-  std::deque<OpenedFile> unread_;   // guarded by mutex_; before the queue: each is open
-  bool is_finishing_ = false;       // guarded by mutex_
-  std::jthread thread_;             // last: it uses all of the above
+  std::deque<Queued> queue_;       // guarded by mutex_
+  std::size_t queued_frames_ = 0;  // guarded by mutex_
+  std::deque<OpenedFile> unread_;  // guarded by mutex_; before the queue: each is open
+  bool is_finishing_ = false;      // guarded by mutex_
+  std::jthread thread_;            // last: it uses all of the above
 };
 
 }  // namespace waggle

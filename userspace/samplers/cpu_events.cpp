@@ -103,6 +103,21 @@ Result<> CpuEvents::refresh() {
   return all;
 }
 
+Result<> CpuEvents::set_frequency(int frequency) {
+  frequency_ = frequency;
+  Result<> all;
+  for (const int cpu : TRY(online_cpus())) {
+    if (const auto running = cpus_.find(cpu); running != cpus_.end()) {
+      close(running);
+      Result<> opened = open(cpu);
+      if (!opened && all) {
+        all = std::move(opened);  // refresh() tries again
+      }
+    }
+  }
+  return all;
+}
+
 void CpuEvents::stop() {
   for (auto& [cpu, event] : cpus_) {
     (void)disable_event(event.event.get());  // fails only for a CPU that is gone
@@ -118,8 +133,13 @@ std::uint64_t CpuEvents::withheld(std::uint64_t runs, std::uint64_t period_sum) 
     return 0;
   }
   std::uint64_t counted = closed_count_;
+  for (const auto& [cpu, event] : cpus_) {
+    const Result<EventCount> now = read_event(event.event.get());
+    counted += now ? now->count : 0;
+  }
   if (event_.counts_idle && event_.excludes_idle) {
-    counted -= std::min(counted, idle_end_ns_ - std::min(idle_end_ns_, idle_start_ns_));
+    const std::uint64_t end_ns = cpus_.empty() ? idle_end_ns_ : idle_ns();
+    counted -= std::min(counted, end_ns - std::min(end_ns, idle_start_ns_));
   }
   const std::uint64_t promised = counted / (period_sum / runs);
   return promised - std::min(promised, runs);

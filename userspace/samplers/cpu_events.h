@@ -22,13 +22,16 @@ class CpuEvents {
   // Attaches on CPUs that came online since, lets go of those that went.  Call it about once a
   // second. The error is of the first CPU that could not be attached; the next call tries again.
   Result<> refresh();
+  // From now on this many samples a second; between the old and the new rate a CPU goes without an
+  // event for some microseconds.
+  Result<> set_frequency(int frequency);
   // No run starts after this returns; runs in progress may still be.
   void stop();
 
   [[nodiscard]] const SamplingEvent& event() const { return event_; }
   [[nodiscard]] std::size_t cpu_count() const { return cpus_.size(); }
 
-  // How many runs the kernel withheld, given how many there were and the sum of their periods:
+  // How many runs the kernel has withheld, given how many there were and the sum of their periods:
   // events that the counters counted and no run stands for (throttling, a busy BPF lock, a stopped
   // vCPU).
   [[nodiscard]] std::uint64_t withheld(std::uint64_t runs, std::uint64_t period_sum) const;

@@ -26,6 +26,7 @@
 #include "userspace/attach/map_bytes.h"
 #include "userspace/attach/pin_directory.h"
 #include "userspace/samplers/cpu_events.h"
+#include "userspace/samplers/cpu_stats_sums.h"
 #include "userspace/samplers/stack_store.h"
 
 namespace waggle {
@@ -48,9 +49,9 @@ std::uint64_t count_capacity(int frequency, std::uint32_t cpu_count) {
   return std::clamp(std::bit_ceil(a_second + a_second / 2), kMinCounts, kMaxCounts);
 }
 
-milliseconds interval_for(int frequency, std::uint32_t cpu_count) {
+milliseconds interval_for(std::uint64_t capacity, int frequency, std::uint32_t cpu_count) {
   const std::uint64_t a_second = static_cast<std::uint64_t>(frequency) * cpu_count;
-  const std::uint64_t ms = count_capacity(frequency, cpu_count) * 2 * 1000 / (a_second * 3);
+  const std::uint64_t ms = capacity * 2 * 1000 / (a_second * 3);
   return milliseconds(std::clamp<std::uint64_t>(ms, 20, 1000));
 }
 
@@ -97,6 +98,7 @@ struct CpuSampler::State {
   BpfLink mmap_link;
   BpfLink exit_link;
   std::optional<PinDirectory> pins;
+  std::array<cpu_stats, 2> told_stats{};  // by take_ended_stats()
 
   [[nodiscard]] int counts_fd(std::uint32_t generation) const {
     return bpf_map__fd((generation & 1) != 0 ? skeleton->maps.cpu_counts_1
@@ -253,10 +255,41 @@ Result<> CpuSampler::select_pid(pid_t pid) {
   return {};
 }
 
+// The new ones come before the old ones go.
+Result<> CpuSampler::select_pids(std::span<const pid_t> pids) {
+  for (const pid_t pid : pids) {
+    TRY(select_pid(pid));
+  }
+  volatile std::uint32_t& ignored = state_->skeleton->bss->sel_ignored;
+  const std::uint32_t others = ignored & ~std::uint32_t{SEL_FILTER_PIDS};
+  ignored = others | (pids.empty() ? std::uint32_t{SEL_FILTER_PIDS} : 0);
+  const int map = bpf_map__fd(state_->skeleton->maps.sel_pids);
+  std::vector<std::uint32_t> gone;
+  std::uint32_t key = 0;
+  const void* previous = nullptr;
+  for (std::size_t i = 0; i < SEL_MAX_PIDS && bpf_map_get_next_key(map, previous, &key) == 0; ++i) {
+    previous = &key;
+    if (std::ranges::find(pids, static_cast<pid_t>(key)) == pids.end()) {
+      gone.push_back(key);
+    }
+  }
+  for (const std::uint32_t pid : gone) {
+    (void)bpf_map_delete_elem(map, &pid);  // it may have ended meanwhile
+  }
+  return {};
+}
+
+void CpuSampler::let_all_names(bool is_let) {
+  volatile std::uint32_t& ignored = state_->skeleton->bss->sel_ignored;
+  const std::uint32_t others = ignored & ~std::uint32_t{SEL_FILTER_COMMS};
+  ignored = others | (is_let ? std::uint32_t{SEL_FILTER_COMMS} : 0);
+}
+
 bool CpuSampler::is_selected(pid_t pid) const {
   const auto key = static_cast<std::uint32_t>(pid);
   std::uint32_t flags = 0;
   return !state_->options.is_pid_filtered ||
+         (state_->skeleton->bss->sel_ignored & SEL_FILTER_PIDS) != 0 ||
          bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.sel_pids), &key, &flags) == 0;
 }
 
@@ -372,7 +405,13 @@ Result<> CpuSampler::read_ended(const CountedStackSink& sink) {
 }
 
 milliseconds CpuSampler::drain_interval() const {
-  return interval_for(state_->options.frequency, state_->cpu_count);
+  return interval_for(bpf_map__max_entries(state_->skeleton->maps.cpu_counts_0),
+                      state_->options.frequency, state_->cpu_count);
+}
+
+Result<> CpuSampler::set_frequency(int frequency) {
+  state_->options.frequency = frequency;
+  return state_->events->set_frequency(frequency);
 }
 
 Result<> CpuSampler::refresh_cpus() {
@@ -387,20 +426,35 @@ void CpuSampler::stop() {
   state_->exit_link.reset();
 }
 
-Result<cpu_stats> CpuSampler::stats() const {
-  constexpr std::size_t kCounters = sizeof(cpu_stats) / sizeof(std::uint64_t);
-  using Counters = std::array<std::uint64_t, kCounters>;
-  std::vector<Counters> per_cpu(state_->cpu_count);
-  const std::uint32_t key = 0;
-  const int map = bpf_map__fd(state_->skeleton->maps.cpu_stats);
+namespace {
+
+// Sums over all CPUs of what one of the two generations counted.
+Result<cpu_stats> read_stats(int map, std::uint32_t generation, std::uint32_t cpu_count) {
+  std::vector<cpu_stats> per_cpu(cpu_count);
+  const std::uint32_t key = generation & 1;
   if (bpf_map_lookup_elem(map, &key, per_cpu.data()) != 0) {
     return fail_errno("read cpu_stats", errno);
   }
-  Counters sums{};
-  for (const Counters& counters : per_cpu) {
-    std::ranges::transform(sums, counters, sums.begin(), std::plus<>());
+  cpu_stats sums{};
+  for (const cpu_stats& counters : per_cpu) {
+    sums = sum_of(sums, counters);
   }
-  return std::bit_cast<cpu_stats>(sums);
+  return sums;
+}
+
+}  // namespace
+
+Result<cpu_stats> CpuSampler::stats() const {
+  const int map = bpf_map__fd(state_->skeleton->maps.cpu_stats);
+  return sum_of(TRY(read_stats(map, 0, state_->cpu_count)),
+                TRY(read_stats(map, 1, state_->cpu_count)));
+}
+
+Result<cpu_stats> CpuSampler::take_ended_stats() {
+  const std::uint32_t ended = (state_->skeleton->bss->cpu_generation - 1) & 1;
+  const int map = bpf_map__fd(state_->skeleton->maps.cpu_stats);
+  const cpu_stats now = TRY(read_stats(map, ended, state_->cpu_count));
+  return difference_of(now, std::exchange(state_->told_stats.at(ended), now));
 }
 
 std::uint64_t CpuSampler::withheld(const cpu_stats& stats) const {

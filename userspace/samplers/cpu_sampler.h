@@ -62,6 +62,10 @@ class CpuSampler {
 
   // Adds a process to the selection (is_pid_filtered), before or while sampling.
   Result<> select_pid(pid_t pid);
+  // In place of all that are selected; none: everything is, as far as pids go.
+  Result<> select_pids(std::span<const pid_t> pids);
+  // Whether is_comm_filtered lets everything through for now.
+  void let_all_names(bool is_let);
   // Whether it is sampled; everything is where no pids are selected.
   [[nodiscard]] bool is_selected(pid_t pid) const;
   // How many processes are selected now: those that end are removed by the kernel side.
@@ -98,12 +102,17 @@ class CpuSampler {
   [[nodiscard]] std::chrono::milliseconds drain_interval() const;
   // Follows CPUs as they come and go.  Call it about once a second.
   Result<> refresh_cpus();
+  // From now on this many samples a second, for which the maps need not be large enough.
+  Result<> set_frequency(int frequency);
   // Ends sampling.  Two generations are left to drain.
   void stop();
 
-  // Sums over all CPUs.
+  // Sums over all CPUs, of all that has happened.
   [[nodiscard]] Result<cpu_stats> stats() const;
-  // Estimate, after stop(): see CpuEvents::withheld().
+  // What has been counted since its last call for the generation that has ended: exactly what
+  // belongs to the counts that read_ended() hands out.
+  Result<cpu_stats> take_ended_stats();
+  // Estimate: see CpuEvents::withheld().
   [[nodiscard]] std::uint64_t withheld(const cpu_stats& stats) const;
   // Memory of all maps and rings, in bytes.
   [[nodiscard]] std::uint64_t map_bytes() const;

@@ -118,9 +118,7 @@ Result<> SelectionMaps::set_comms(const Selection& selection) {
 }
 
 Result<> SelectionMaps::set(const Selection& selection) {
-  if (selection.has_cgroups() || state_.hierarchies != 0) {
-    TRY(set_cgroups(selection));
-  }
+  TRY(set_cgroups(selection));
   if (!selection.comms.empty()) {
     TRY(set_comms(selection));
   }

@@ -76,13 +76,11 @@ INSTANTIATE_TEST_SUITE_P(
     Verb, CommandLine,
     testing::Values(
         UsageError{{"agent"},
-                   "waggle: the verb \"agent\" is not built yet (one shot: 'waggle record')"},
-        UsageError{{"-d", "10"},
-                   "waggle: \"-d\" before any verb means \"agent\", which is not built yet (one "
-                   "shot: 'waggle record')"},
-        UsageError{{"--token=secret"},
-                   "waggle: \"--token\" before any verb means \"agent\", which is not built yet "
-                   "(one shot: 'waggle record')"},
+                   "waggle agent: Must pass at least one output method (--upload-results / "
+                   "--output-dir)"},
+        UsageError{{"-d", "x"},
+                   "waggle agent: --duration: \"x\" is not a whole number (1 to 86,400)"},
+        UsageError{{"--token=secret"}, "waggle agent: --token: not built yet"},
         UsageError{{"upload-file"},
                    "waggle: the verb \"upload-file\" is not built yet (see 'waggle --help')"},
         UsageError{{"top"}, "waggle: unknown verb \"top\" (see 'waggle --help')"},
@@ -104,10 +102,13 @@ TEST(Program, called_as_gprofiler_is_the_agent) {
   const TempDir dir;
   const std::string link = dir.path() + "/gprofiler";
   std::filesystem::create_symlink(WAGGLE, link);
-  const WaggleRun run = run_words({link, "--help"});
+  const WaggleRun help = run_words({link, "--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_THAT(help.out, StartsWith("Usage: waggle agent "));
+  const WaggleRun run = run_words({link, "-c", "-o", "x", "-f", "0"});
   EXPECT_EQ(run.status, 2);
   EXPECT_EQ(run.out, "");
-  EXPECT_EQ(run.err, "waggle: the verb \"agent\" is not built yet (one shot: 'waggle record')\n");
+  EXPECT_EQ(run.err, "waggle agent: --frequency: \"0\" is out of range (1 to 10,000)\n");
 }
 
 TEST(Program, without_a_verb_shows_its_verbs_on_stderr) {
@@ -118,8 +119,9 @@ TEST(Program, without_a_verb_shows_its_verbs_on_stderr) {
 }
 
 TEST(Help, is_on_stdout_within_eighty_columns) {
-  for (const Words& words : {Words{"--help"}, Words{"record", "--help"}, Words{"doctor", "-h"},
-                             Words{"dump", "--help"}, Words{"record", "-d", "3", "--help"}}) {
+  for (const Words& words :
+       {Words{"--help"}, Words{"record", "--help"}, Words{"doctor", "-h"}, Words{"dump", "--help"},
+        Words{"agent", "--help"}, Words{"record", "-d", "3", "--help"}}) {
     const WaggleRun run = run_waggle(words);
     EXPECT_EQ(run.status, 0);
     EXPECT_EQ(run.err, "");
@@ -133,10 +135,10 @@ TEST(Help, is_on_stdout_within_eighty_columns) {
 
 TEST(Help, names_no_verb_that_is_not_there) {
   const WaggleRun run = run_waggle({"--help"});
-  for (const auto* verb : {"record", "dump", "doctor"}) {
+  for (const auto* verb : {"record", "agent", "dump", "doctor"}) {
     EXPECT_THAT(run.out, HasSubstr(std::string("\n  ") + verb + " "));
   }
-  for (const auto* verb : {"agent", "top ", "upload"}) {
+  for (const auto* verb : {"top ", "upload"}) {
     EXPECT_THAT(run.out, testing::Not(HasSubstr(verb)));
   }
 }

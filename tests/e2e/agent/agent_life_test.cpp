@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many sessions in one run: what an agent holds does not grow, and its clock does not drift.
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "tests/e2e/agent/agent_process.h"
+#include "tests/process_facts.h"
+#include "tests/test_program.h"
+
+namespace waggle {
+namespace {
+
+constexpr std::size_t kFirst = 5;
+
+struct Holdings {
+  std::size_t descriptors;
+  std::size_t threads;
+  std::string children;
+  std::size_t rss_kib;
+
+  static Holdings of(pid_t pid) {
+    const std::string proc = "/proc/" + std::to_string(pid);
+    const std::string status = read_file(proc + "/status", 65536).value();
+    const std::size_t rss = status.find("VmRSS:");
+    std::string children;
+    std::ifstream(proc + "/task/" + std::to_string(pid) + "/children") >> children;
+    return {.descriptors = open_descriptors(pid).size(),
+            .threads = static_cast<std::size_t>(
+                std::distance(std::filesystem::directory_iterator(proc + "/task"), {})),
+            .children = children,
+            .rss_kib = std::stoul(status.substr(rss + 6))};
+  }
+};
+
+TEST(AgentLife, sessions_leave_nothing_and_begin_when_they_should) {
+  const TestProgram program({RECURSION, "20"});
+  // In the kernel as a rule: its names are read before the fifth session ends.
+  const TestProgram caller(
+      {"/bin/sh", "-c", "echo ready; exec dd if=/dev/zero of=/dev/null bs=64k"});
+  const AgentPlace place;
+  // Of the whole host, what others begin to run meanwhile would bring its tables and names.
+  WaggleRun agent(
+      place.words({"-d", "1", "-f", "99", "--no-flamegraph", "--pids",
+                   std::to_string(program.pid()) + "," + std::to_string(caller.pid())}));
+  ASSERT_TRUE(place.wait_for_profiles(kFirst));
+  const Holdings early = Holdings::of(agent.pid());
+  ASSERT_TRUE(place.wait_for_profiles(SESSIONS, std::chrono::seconds(SESSIONS + 30)));
+  const Holdings late = Holdings::of(agent.pid());
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+
+  EXPECT_EQ(late.descriptors, early.descriptors);
+  EXPECT_EQ(late.threads, early.threads);
+  EXPECT_EQ(late.children, early.children);
+  EXPECT_LE(static_cast<double>(late.rss_kib), static_cast<double>(early.rss_kib) * 1.05);
+  std::cout << "RSS " << early.rss_kib << " KiB after " << kFirst << " sessions, " << late.rss_kib
+            << " after " << SESSIONS << "\n";
+
+  const auto files = place.read_profiles();
+  ASSERT_GE(files.size(), std::size_t{SESSIONS});
+  const double start = files[1].header["waggle"]["start_time"].get<double>();
+  std::vector<double> delays;
+  for (std::size_t i = 1; i < SESSIONS; ++i) {
+    const double begun = files[i].header["waggle"]["start_time"].get<double>();
+    delays.push_back(begun - start - static_cast<double>(i - 1));
+    EXPECT_TRUE(files[i].adds_up()) << i;
+  }
+  // On a busy machine one start or another is late; the next ones are not.
+  const auto part = static_cast<std::ptrdiff_t>(SESSIONS / 3);
+  const double first = *std::min_element(delays.begin(), delays.begin() + part);
+  const double last = *std::min_element(delays.end() - part, delays.end());
+  EXPECT_LT(std::abs(last - first), 0.05);
+  std::cout << "drift " << (last - first) * 1000 << " ms, latest start "
+            << *std::ranges::max_element(delays) * 1000 << " ms\n";
+}
+
+}  // namespace
+}  // namespace waggle

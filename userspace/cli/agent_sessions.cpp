@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/agent_sessions.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "userspace/cli/record_selection.h"
+#include "userspace/cli/recording_report.h"
+#include "userspace/output/collapsed.h"
+#include "userspace/output/flame_graph.h"
+#include "userspace/output/profile_header.h"
+#include "userspace/output/session_files.h"
+
+namespace waggle {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstTick(100);
+constexpr auto kHousekeeping = std::chrono::seconds(1);
+
+std::string host_name() {
+  std::string name(256, '\0');
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.c_str() : "this host";
+}
+
+// What the thread that ends a session must know; the agent's options may be others by then.
+struct WriteOrder {
+  SessionFiles files;
+  bool has_flame_graph;
+  RunFacts facts;
+};
+
+Result<> write_profile(const WriteOrder& order, const EngineResult& result) {
+  ProfileHeader header;
+  header.facts = complete_facts(result.facts, order.facts);
+  if (order.has_flame_graph) {
+    auto page =
+        render_flame_graph(result.profile, {.title = host_name(), .recording = header.facts});
+    if (page) {
+      header.flame_graph_page = *std::move(page);
+    } else {
+      LOG_WARNING("{}, continuing without a flame graph", page.error().what);
+    }
+  }
+  const std::string text = render_collapsed(result.profile, render_header(header));
+  for (const std::string& path :
+       TRY(write_session(order.files, order.facts.times.end, text, header.flame_graph_page))) {
+    LOG_INFO("Saved {} to {}", path.ends_with(".col") ? "collapsed stacks" : "flamegraph", path);
+  }
+  return {};
+}
+
+void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters) {
+  auto result = end();
+  if (!result) {
+    ++counters.failed;
+    LOG_ERROR("{}: the session is lost, continuing with the next", result.error().what);
+    return;
+  }
+  for (const std::string& warning : result->warnings) {
+    LOG_WARNING("{}", warning);
+  }
+  if (const Result<> written = write_profile(order, *result); !written) {
+    ++counters.unwritten;
+    LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
+    return;
+  }
+  ++counters.written;
+}
+
+}  // namespace
+
+AgentSessions::~AgentSessions() {
+  unwatch();
+}
+
+// An engine, selected and running.
+Result<> AgentSessions::begin_recording() {
+  const RecordOptions& recording = options_.recording;
+  frequency_hz_ = TRY(allowed_frequency(recording.frequency_hz));
+  const Selection selection = TRY(find_selection(recording));
+  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
+  ChosenEngine chosen = TRY(prepare_engine(recording, frequency_hz_, true));
+  engine_reason_ = std::move(chosen.choice.reason);
+  if (chosen.engine->can_cut()) {
+    TRY(chosen.engine->reselect(pids, selection));
+  } else {
+    for (const pid_t pid : pids) {
+      TRY(chosen.engine->select_pid(pid));
+    }
+  }
+  TRY(chosen.engine->start());
+  engine_ = std::move(chosen.engine);
+  return {};
+}
+
+void AgentSessions::note_begin(const Moment& now) {
+  begin_ = now;
+  ++counters_.begun;
+}
+
+Result<> AgentSessions::begin_session() {
+  TRY(begin_recording());
+  note_begin({});
+  next_housekeeping_ = Clock::now() + kHousekeeping;
+  watch();
+  return {};
+}
+
+Result<> AgentSessions::start() {
+  return begin_session();
+}
+
+// Those that the engine has now; the timer of its ticks is ours.
+void AgentSessions::watch() {
+  std::set<int> wanted;
+  for (const int fd : engine_->fds()) {
+    wanted.insert(fd);
+  }
+  for (const int fd : watched_) {
+    if (!wanted.contains(fd) && fd != timer_.get()) {
+      loop_.remove(fd);
+    }
+  }
+  for (const int fd : wanted) {
+    if (!watched_.contains(fd)) {
+      (void)loop_.add(fd, [this] {  // fails without memory alone; ticks read it too
+        if (const Result<> read = engine_->on_readable(); !read) {
+          fail_session(read.error());
+        }
+      });
+    }
+  }
+  if (timer_.is_open()) {
+    loop_.remove(timer_.get());
+    timer_.reset();
+  }
+  watched_ = std::move(wanted);
+  const milliseconds interval = engine_->tick_interval();
+  auto timer = open_timer(std::min(kFirstTick, interval), interval);
+  if (!timer) {
+    LOG_ERROR("{}", timer.error().what);
+    return;
+  }
+  timer_ = *std::move(timer);
+  (void)loop_.add(timer_.get(), [this] { on_tick(); });  // as above
+}
+
+void AgentSessions::unwatch() {
+  for (const int fd : watched_) {
+    loop_.remove(fd);
+  }
+  watched_.clear();
+  if (timer_.is_open()) {
+    loop_.remove(timer_.get());
+    timer_.reset();
+  }
+}
+
+// In a handler of the loop: the engine is still in use there.
+void AgentSessions::fail_session(const Error& error) {
+  if (!std::exchange(is_failing_, true)) {
+    LOG_ERROR("{}: this session may be lost, trying again with the next", error.what);
+  }
+}
+
+void AgentSessions::on_tick() {
+  drain_timer(timer_.get());
+  if (const Result<> ticked = engine_->tick(); !ticked) {
+    fail_session(ticked.error());
+  }
+  if (Clock::now() >= next_housekeeping_) {
+    next_housekeeping_ = Clock::now() + kHousekeeping;
+    housekeep();
+  }
+}
+
+void AgentSessions::housekeep() {
+  if (const Result<> kept = engine_->housekeep(); !kept && kept.error().what != last_problem_) {
+    last_problem_ = kept.error().what;
+    LOG_WARNING("{}, continuing without it", last_problem_);
+  }
+  tell_problems();
+}
+
+void AgentSessions::tell_problems() {
+  for (const std::string& problem : engine_->take_problems()) {
+    LOG_WARNING("{}", problem);
+  }
+}
+
+void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
+  const auto duration =
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - begin_.steady);
+  WriteOrder order{
+      .files = {.directory = options_.output_dir, .is_rotating = options_.is_output_rotating},
+      .has_flame_graph = options_.has_flame_graph,
+      .facts = {.engine_reason = engine_reason_,
+                .times = {.start = begin_.wall, .end = begin_.wall + duration},
+                .frequency_hz = frequency_hz,
+                .command_status = std::nullopt,
+                .cpu_s = now.cpu_s - begin_.cpu_s}};
+  SessionCounters& counters = counters_;
+  const bool has_room = writer_.push([order = std::move(order), end = std::move(end),
+                                      &counters]() mutable { end_session(order, end, counters); });
+  if (!has_room) {
+    ++counters_.dropped;
+    LOG_ERROR("{} sessions wait to be written, the oldest of them is lost",
+              SessionWriter::kMaxWaiting);
+  }
+}
+
+// Just before a session ends: what is looked for on the host takes longer than what is written into
+// maps.
+Result<> AgentSessions::apply_change() {
+  const RecordOptions& recording = next_options_->recording;
+  const int frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
+  const Selection selection = TRY(find_selection(recording));
+  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
+  TRY(engine_->reselect(pids, selection));
+  if (frequency_hz != frequency_hz_) {
+    TRY(engine_->set_frequency(frequency_hz));
+    frequency_hz_ = frequency_hz;
+  }
+  options_ = *std::exchange(next_options_, std::nullopt);
+  return {};
+}
+
+Result<> AgentSessions::cut() {
+  const int frequency_hz = frequency_hz_;
+  const bool is_changing = next_options_.has_value();
+  const Result<> applied = is_changing ? apply_change() : Result<>();
+  const Moment now;
+  SessionEnd end = TRY(engine_->cut());
+  write(std::move(end), now, frequency_hz);
+  if (!applied) {
+    LOG_ERROR("{}: continuing with the selection as it was", applied.error().what);
+    next_options_.reset();
+  } else if (is_changing) {
+    LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
+  }
+  note_begin(now);
+  watch();
+  return {};
+}
+
+SessionEnd AgentSessions::end_of_engine() {
+  return [engine = std::shared_ptr<RecordEngine>(std::move(engine_))] { return engine->finish(); };
+}
+
+// An engine that cannot be cut, or that has failed, is followed by another.
+void AgentSessions::restart() {
+  unwatch();
+  if (engine_ != nullptr) {
+    if (const Result<> stopped = engine_->stop(); stopped) {
+      tell_problems();
+      write(end_of_engine(), {}, frequency_hz_);
+    } else {
+      ++counters_.failed;
+      LOG_ERROR("{}: the session is lost, continuing with the next", stopped.error().what);
+    }
+  }
+  engine_ = nullptr;
+  if (next_options_) {
+    options_ = *std::exchange(next_options_, std::nullopt);
+  }
+  if (const Result<> begun = begin_session(); !begun) {
+    ++counters_.failed;
+    if (!std::exchange(is_failing_, true)) {
+      LOG_ERROR("{}: no session is on, trying again each time one should begin",
+                begun.error().what);
+    }
+    return;
+  }
+  is_failing_ = false;
+}
+
+void AgentSessions::turn() {
+  if (engine_ == nullptr || is_failing_ || !engine_->can_cut()) {
+    restart();
+    return;
+  }
+  if (const Result<> done = cut(); !done) {
+    fail_session(done.error());
+    restart();
+  }
+}
+
+void AgentSessions::stop() {
+  if (engine_ == nullptr) {
+    return;
+  }
+  unwatch();
+  if (const Result<> stopped = engine_->stop(); !stopped) {
+    ++counters_.failed;
+    LOG_ERROR("{}: the session is lost", stopped.error().what);
+    engine_ = nullptr;
+    return;
+  }
+  tell_problems();
+  write(end_of_engine(), {}, frequency_hz_);
+}
+
+}  // namespace waggle

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// One session after the other, back to back: where the engine can, one recording that is cut, else
+// a recording for each.  Not for when one ends, nor for signals: agent.cpp.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "userspace/cli/agent_options.h"
+#include "userspace/cli/engine_start.h"
+#include "userspace/cli/record_engine.h"
+#include "userspace/cli/recording_report.h"
+#include "userspace/cli/session_writer.h"
+
+namespace waggle {
+
+// Read on any thread.
+struct SessionCounters {
+  std::atomic<std::uint64_t> begun = 0;
+  std::atomic<std::uint64_t> written = 0;
+  std::atomic<std::uint64_t> unwritten = 0;  // their files could not be written
+  std::atomic<std::uint64_t> dropped = 0;    // too many waited to be written
+  std::atomic<std::uint64_t> failed = 0;     // ended before their time, or did not begin
+  std::atomic<std::uint64_t> late = 0;       // ends that came while another was on
+};
+
+// One thread, the loop's; files are written by another.
+class AgentSessions {
+ public:
+  // `loop` and `counters` outlive it.
+  AgentSessions(const AgentOptions& options, EventLoop& loop, SessionCounters& counters)
+      : options_(options), loop_(loop), counters_(counters) {}
+  AgentSessions(const AgentSessions&) = delete;
+  AgentSessions& operator=(const AgentSessions&) = delete;
+  ~AgentSessions();
+
+  // The first session.
+  Result<> start();
+  // Ends the session, begins the next.  What fails is logged, and tried again the next time.
+  void turn();
+  // From the next session on: who is sampled, and how often.
+  void change(const AgentOptions& options) { next_options_ = options; }
+  // Ends the last one; its files may still be on their way: finish_files().
+  void stop();
+  void finish_files() { writer_.finish(); }
+
+  // Whether samples are taken.
+  [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
+  [[nodiscard]] std::size_t waiting_files() const { return writer_.waiting(); }
+  [[nodiscard]] int frequency_hz() const { return frequency_hz_; }
+  [[nodiscard]] EngineFigures figures() const {
+    return engine_ ? engine_->figures() : EngineFigures{};
+  }
+  [[nodiscard]] std::string_view engine_reason() const { return engine_reason_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Moment {
+    std::chrono::system_clock::time_point wall = std::chrono::system_clock::now();
+    Clock::time_point steady = Clock::now();
+    double cpu_s = own_cpu_seconds();
+  };
+
+  Result<> begin_recording();
+  Result<> begin_session();
+  Result<> cut();
+  void restart();
+  Result<> apply_change();
+  void note_begin(const Moment& now);
+  void write(SessionEnd end, const Moment& now, int frequency_hz);
+  SessionEnd end_of_engine();
+  void on_tick();
+  void housekeep();
+  void tell_problems();
+  void watch();
+  void unwatch();
+  void fail_session(const Error& error);
+
+  AgentOptions options_;
+  std::optional<AgentOptions> next_options_;
+  EventLoop& loop_;
+  SessionCounters& counters_;
+  int frequency_hz_ = 0;
+  std::string engine_reason_;
+  std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
+  std::set<int> watched_;
+  UniqueFd timer_;
+  Moment begin_;
+  Clock::time_point next_housekeeping_;
+  std::string last_problem_;
+  bool is_failing_ = false;  // told once
+  SessionWriter writer_;     // last: its jobs end first
+};
+
+}  // namespace waggle

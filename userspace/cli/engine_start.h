@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// From options to an engine that is ready to start, whatever the verb.  Not for running it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "userspace/cli/engine_choice.h"
+#include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_options.h"
+
+namespace waggle {
+
+// The frequency that was asked for, or the kernel's limit, which is for the whole host: asking for
+// more fails.  Logged then.
+Result<int> allowed_frequency(int frequency_hz);
+
+struct ChosenEngine {
+  EngineChoice choice;
+  std::unique_ptr<RecordEngine> engine;
+};
+// `is_lasting`: for sessions without end, where the engine can.
+Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_hz,
+                                    bool is_lasting);
+
+// The processes of `pids`, which may be threads, as perf has it; those that are gone are logged and
+// left out.  Errc::not_found when none is left of some.
+Result<std::vector<pid_t>> find_processes(std::span<const pid_t> pids);
+
+}  // namespace waggle
