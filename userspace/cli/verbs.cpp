@@ -17,6 +17,8 @@
 #include "userspace/cli/options.h"
 #include "userspace/cli/record_main.h"
 #include "userspace/cli/record_options.h"
+#include "userspace/cli/top.h"
+#include "userspace/cli/top_options.h"
 #include "userspace/cli/version.h"
 
 namespace waggle {
@@ -35,6 +37,7 @@ constexpr auto kVerbs = std::to_array<Verb>({
      record_main},
     {"agent", "a profile of each minute without end, with the options of gProfiler", agent_syntax,
      agent_main},
+    {"top", "who uses the CPUs now, each second anew", top_syntax, top_main},
     {"dump", "the stacks of all threads of a process now, Python included", dump_syntax, dump_main},
     {"doctor", "what works on this host, what does not, and the remedy", doctor_syntax,
      doctor_main},

@@ -62,10 +62,9 @@ std::string row_text(const LiveRow& row, const LiveView& view) {
 }
 
 std::string facts_line(const LiveTable& table, const LiveState& state) {
-  std::string line =
-      fmt::format("last {:.0f} s at {} Hz: {} samples, {:.1f} % CPU, lost {}", table.seconds,
-                  state.frequency_hz, table.samples, table.busy, table.lost);
-  return state.is_paused ? line + " (paused)" : line;
+  return fmt::format("{}last {:.0f} s at {} Hz: {} samples, {:.1f} % CPU, lost {}",
+                     state.is_paused ? "(paused) " : "", table.seconds, state.frequency_hz,
+                     table.samples, table.busy, table.lost);
 }
 
 std::string filter_line(const LiveView& view, const LiveState& state) {

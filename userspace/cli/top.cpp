@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/cli/top.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <future>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "userspace/cli/engine_start.h"
+#include "userspace/cli/exit_status.h"
+#include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_selection.h"
+#include "userspace/cli/stop_signals.h"
+#include "userspace/cli/terminal.h"
+#include "userspace/cli/top_keys.h"
+#include "userspace/cli/top_options.h"
+#include "userspace/cli/verbs.h"
+#include "userspace/output/live_table.h"
+#include "userspace/output/live_text.h"
+#include "userspace/output/recording_facts.h"
+#include "userspace/profile/container_columns.h"
+#include "userspace/remote/container_names.h"
+
+namespace waggle {
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kFirstTick(100);
+constexpr auto kHousekeeping = std::chrono::seconds(1);
+constexpr milliseconds kNamesPoll(50);  // while a look waits for its names
+constexpr std::size_t kMoments = 5;     // that a look is of
+constexpr std::size_t kMaxUnnamed = 2;  // looks that wait for names; then the next takes longer
+constexpr std::size_t kAround = 4;      // lines of a screen that are no rows
+
+// One run of `waggle top`: a recording without end that is cut at each look.
+class TopRun {
+ public:
+  explicit TopRun(const TopOptions& options) : options_(options), window_(kMoments) {
+    state_.view = options.view;
+  }
+  TopRun(const TopRun&) = delete;
+  TopRun& operator=(const TopRun&) = delete;
+  ~TopRun();
+
+  Result<> run();
+
+ private:
+  // A session that has ended, but for its names.
+  struct Unnamed {
+    std::future<Result<EngineResult>> end;
+    double seconds;
+  };
+
+  Result<> prepare();
+  Result<> start();
+  Result<> watch_engine();
+  void on_key();
+  Result<> on_tick();
+  Result<> look();
+  Result<> take_named();
+  Result<> show();
+  void tell_problems();
+  void keep(Result<> result);
+  [[nodiscard]] Profile with_container_names(Profile profile);
+
+  const TopOptions& options_;
+  TopState state_;
+  LiveWindow window_;
+  std::deque<LiveMoment> held_;  // while it is paused
+  std::size_t row_count_ = 0;    // of the last look
+  std::optional<StopSignals> signals_;
+  std::optional<Terminal> terminal_;  // none: plain lines
+  std::optional<EventLoop> loop_;
+  std::optional<ContainerNames> container_names_;
+  std::deque<Unnamed> unnamed_;
+  std::unique_ptr<RecordEngine> engine_;
+  std::set<int> watched_;
+  UniqueFd tick_timer_;
+  UniqueFd look_timer_;
+  UniqueFd end_timer_;
+  Clock::time_point cut_;
+  Clock::time_point next_housekeeping_;
+  Result<> failure_;  // the first of a handler
+};
+
+TopRun::~TopRun() {
+  engine_.reset();  // what waits for names ends with it
+}
+
+Result<> TopRun::prepare() {
+  const RecordOptions& recording = options_.recording;
+  state_.shown.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
+  const Selection selection = TRY(find_selection(recording));
+  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
+  ChosenEngine chosen = TRY(prepare_engine(recording, state_.shown.frequency_hz, true));
+  engine_ = std::move(chosen.engine);
+  if (recording.has_container_names) {
+    container_names_.emplace(container_sockets_of(recording));
+  }
+  return engine_->reselect(pids, selection);
+}
+
+void TopRun::keep(Result<> result) {
+  if (failure_) {
+    failure_ = std::move(result);
+  }
+}
+
+Result<> TopRun::watch_engine() {
+  std::set<int> wanted;
+  for (const int fd : engine_->fds()) {
+    wanted.insert(fd);
+  }
+  for (const int fd : watched_) {
+    if (!wanted.contains(fd)) {
+      loop_->remove(fd);
+    }
+  }
+  for (const int fd : wanted) {
+    if (!watched_.contains(fd)) {
+      TRY(loop_->add(fd, [this] { keep(engine_->on_readable()); }));
+    }
+  }
+  watched_ = std::move(wanted);
+  return {};
+}
+
+Result<> TopRun::start() {
+  loop_ = TRY(EventLoop::open());
+  const milliseconds interval = engine_->tick_interval();
+  tick_timer_ = TRY(open_timer(std::min(kFirstTick, interval), interval));
+  TRY(loop_->add(tick_timer_.get(), [this] { keep(on_tick()); }));
+  TRY(loop_->add(signals_->fd(), [this] { state_.is_over |= signals_->read().has_value(); }));
+  TRY(engine_->start());
+  cut_ = Clock::now();
+  next_housekeeping_ = cut_ + kHousekeeping;
+  TRY(watch_engine());
+  look_timer_ = TRY(open_timer(std::chrono::seconds(options_.delay_s)));
+  TRY(loop_->add(look_timer_.get(), [this] {
+    drain_timer(look_timer_.get());
+    keep(look());
+  }));
+  if (options_.duration_s) {
+    end_timer_ = TRY(open_timer(std::chrono::seconds(*options_.duration_s)));
+    TRY(loop_->add(end_timer_.get(), [this] { state_.is_over = true; }));
+  }
+  if (Terminal::is_there() && !options_.is_plain) {
+    terminal_.emplace(TRY(Terminal::open()));
+    set_log_level(LogLevel::error);  // the screen has a line for the rest
+    TRY(loop_->add(terminal_->fd(), [this] { on_key(); }));
+    return show();
+  }
+  return {};
+}
+
+void TopRun::on_key() {
+  const Result<std::string> typed = terminal_->read();
+  if (!typed) {
+    return keep(std::unexpected(typed.error()));
+  }
+  const std::size_t rows = terminal_->size().rows;
+  press_keys(*typed, row_count_, rows - std::min(rows, kAround), state_);
+  if (!state_.shown.is_paused) {
+    for (LiveMoment& moment : held_) {
+      window_.add(std::move(moment));
+    }
+    held_.clear();
+  }
+  keep(show());
+}
+
+Result<> TopRun::on_tick() {
+  drain_timer(tick_timer_.get());
+  TRY(engine_->tick());
+  for (const ContainerRef& container : engine_->take_new_containers()) {
+    if (container_names_) {
+      container_names_->want(*container);
+    }
+  }
+  if (Clock::now() >= next_housekeeping_) {
+    next_housekeeping_ += kHousekeeping;
+    if (const Result<> kept = engine_->housekeep(); !kept) {
+      state_.shown.notice = kept.error().what;
+    }
+    tell_problems();
+  }
+  return {};
+}
+
+void TopRun::tell_problems() {
+  for (const std::string& problem : engine_->take_problems()) {
+    if (terminal_) {
+      state_.shown.notice = problem;
+    } else {
+      LOG_WARNING("{}", problem);
+    }
+  }
+}
+
+Result<> TopRun::look() {
+  if (unnamed_.size() < kMaxUnnamed) {
+    SessionEnd end = TRY(engine_->cut());
+    const Clock::time_point now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - std::exchange(cut_, now)).count();
+    unnamed_.push_back({.end = std::async(std::launch::async, std::move(end)), .seconds = seconds});
+    TRY(watch_engine());
+  }
+  return take_named();
+}
+
+Profile TopRun::with_container_names(Profile profile) {
+  if (!container_names_) {
+    return profile;
+  }
+  if (const auto problem = container_names_->take_problem()) {
+    state_.shown.notice = *problem + ", continuing with containers' ids";
+  }
+  return name_containers(std::move(profile),
+                         [this](std::string_view id) { return container_names_->find(id); });
+}
+
+Result<> TopRun::take_named() {
+  bool is_new = false;
+  while (!unnamed_.empty() &&
+         unnamed_.front().end.wait_for(milliseconds(0)) == std::future_status::ready) {
+    Unnamed named = std::move(unnamed_.front());
+    unnamed_.pop_front();
+    EngineResult result = TRY(named.end.get());
+    LiveMoment moment{.profile = with_container_names(std::move(result.profile)),
+                      .frequency = static_cast<double>(state_.shown.frequency_hz),
+                      .seconds = named.seconds,
+                      .samples = result.facts.samples,
+                      .lost = total_lost(result.facts)};
+    if (state_.shown.is_paused) {
+      held_.push_back(std::move(moment));
+      if (held_.size() > kMoments) {
+        held_.pop_front();
+      }
+      continue;
+    }
+    window_.add(std::move(moment));
+    is_new = true;
+  }
+  return is_new ? show() : Result<>();
+}
+
+Result<> TopRun::show() {
+  const LiveTable table = window_.rank(state_.view);
+  row_count_ = table.rows.size();
+  state_.shown.time = std::chrono::system_clock::now();
+  if (!terminal_) {
+    return write_all(STDOUT_FILENO, render_plain(table, state_.view, state_.shown, options_.rows));
+  }
+  return terminal_->show(render_screen(table, state_.view, state_.shown, terminal_->size()));
+}
+
+Result<> TopRun::run() {
+  signals_ = TRY(StopSignals::open());
+  TRY(prepare());
+  TRY(start());
+  while (!state_.is_over) {
+    TRY(loop_->run_once(unnamed_.empty() ? kHousekeeping : kNamesPoll));
+    TRY(std::exchange(failure_, {}));
+    TRY(take_named());
+  }
+  // The last look, where its time is over before its names are there.
+  while (!terminal_ && !unnamed_.empty() && options_.duration_s) {
+    unnamed_.front().end.wait();
+    TRY(take_named());
+  }
+  return {};
+}
+
+int report(const Error& error) {
+  LOG_ERROR("top: {}", error.what);
+  return error.code == Errc::permission || error.code == Errc::unsupported ? kExitPrivilege
+                                                                           : kExitFailure;
+}
+
+}  // namespace
+
+int top_main(std::span<const std::string> arguments) {
+  const Result<ParsedArguments> parsed = parse_arguments(top_syntax(), arguments);
+  if (!parsed) {
+    return report_usage_error("top", parsed.error());
+  }
+  const Result<TopOptions> options = read_top_options(*parsed);
+  if (!options) {
+    return report_usage_error("top", options.error());
+  }
+  set_log_level(options->recording.is_quiet     ? LogLevel::error
+                : options->recording.is_verbose ? LogLevel::debug
+                                                : LogLevel::info);
+  const auto run = [&] { return TopRun(*options).run(); };
+  const Result<> done = run();
+  return done ? kExitOk : report(done.error());
+}
+
+}  // namespace waggle
