@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
         UsageError{{"--token=secret"}, "waggle agent: --token: not built yet"},
         UsageError{{"upload-file"},
                    "waggle: the verb \"upload-file\" is not built yet (see 'waggle --help')"},
-        UsageError{{"top"}, "waggle: unknown verb \"top\" (see 'waggle --help')"},
+        UsageError{{"frobnicate"}, "waggle: unknown verb \"frobnicate\" (see 'waggle --help')"},
         UsageError{{"\x1b[2J\n"}, "waggle: unknown verb \"?[2J?\" (see 'waggle --help')"},
         UsageError{{"dump"}, "waggle dump: --pids: of which process? (--pids PID)"},
         UsageError{{"dump", "-p"}, "waggle dump: --pids: needs a value (--pids PID)"},
