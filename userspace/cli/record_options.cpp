@@ -417,22 +417,6 @@ std::string_view kernel_filter_of(const RecordOptions& options) {
                                              : "";
 }
 
-namespace {
-
-// Which processes these filters take is known in the kernel alone.
-Result<> check_py_spy(const RecordOptions& options) {
-  const std::string_view filter = kernel_filter_of(options);
-  if (options.python_mode == PythonMode::py_spy && !filter.empty()) {
-    return fail(Errc::malformed,
-                fmt::format("{}: cannot go with --python-mode pyspy; --python-mode ebpf needs no "
-                            "py-spy",
-                            filter));
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_sampling(parsed, options));
   TRY(read_targets(parsed, options));
@@ -440,7 +424,6 @@ Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_limits(parsed, options));
   TRY(read_python(parsed, options));
   TRY(read_runtimes(parsed, options));
-  TRY(check_py_spy(options));
   TRY(read_java(parsed, options));
   return read_messages(parsed, options);
 }

@@ -48,8 +48,7 @@ PySpyTargets py_spy_targets(const RecordOptions& options, bool engine_walks_pyth
   switch (options.python_mode) {
     case PythonMode::automatic:
       if (!engine_walks_python) {
-        // Who is in a cgroup is known in the kernel alone, and nobody else may be touched.
-        return kernel_filter_of(options).empty() ? PySpyTargets::all : PySpyTargets::none;
+        return PySpyTargets::all;
       }
       return options.max_python_processes != 0 ? PySpyTargets::some : PySpyTargets::none;
     case PythonMode::py_spy:

@@ -143,11 +143,22 @@ struct Libc {
   std::string version{kUnknown};
 };
 
-// Of the host's root; the version where that is ours as well.
+bool has_glibc(const std::string& root) {
+  constexpr auto kPlaces = std::to_array<std::string_view>(
+      {"lib", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"});
+  return std::ranges::any_of(kPlaces, [&](std::string_view place) {
+    return ::access(fmt::format("{}/{}/libc.so.6", root, place).c_str(), F_OK) == 0;
+  });
+}
+
+// Of the host's root; the version where that is ours as well.  A glibc host can have a musl for
+// its compiler.
 Libc libc_of(const std::string& root) {
   std::error_code error;
   std::filesystem::directory_iterator entries(root + "/lib", error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+  const bool may_be_musl = !has_glibc(root);
+  for (; may_be_musl && !error && entries != std::filesystem::directory_iterator();
+       entries.increment(error)) {
     if (entries->path().filename().string().starts_with("ld-musl-")) {
       return {.type = "musl", .version = std::string(kUnknown)};
     }

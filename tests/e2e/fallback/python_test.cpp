@@ -24,6 +24,7 @@
 #include "tests/e2e/fallback/stand_in.h"
 #include "tests/interpreters.h"
 #include "tests/temp_dir.h"
+#include "tests/test_cgroup.h"
 #include "tests/test_program.h"
 #include "tests/waggle_run.h"
 #include "userspace/attach/process_stream.h"
@@ -280,6 +281,37 @@ TEST_F(PySpyBesidePerf, is_asked_for_in_ebpf_mode) {
 constexpr const char* kMadeUp =
     "trap 'echo \"made_up (/x.py:1) 5\" >$OUTPUT; exit 0' INT; sleep 60 & echo $! >>$DIR/pids; "
     "wait";
+
+// By cgroup: whoever is outside is not touched.
+class PySpyOfCgroup : public testing::TestWithParam<const char*> {};
+
+TEST_P(PySpyOfCgroup, tells_of_those_inside_alone) {
+  const auto hierarchy = TestCgroup::hierarchy(true);
+  if (!hierarchy) {
+    GTEST_SKIP() << "no cgroup of v2 can be made";
+  }
+  const TestCgroup chosen(*hierarchy, "waggle_py_spy");
+  const TestProgram inside(python_shares());
+  const TestProgram outside(python_shares());
+  chosen.take(inside.pid());
+  const PySpyStandIn py_spy(kMadeUp);
+  const WaggleResult result =
+      run_waggle({"record", "-o", "-", "--engine", GetParam(), "--python-mode", "pyspy",
+                  "--py-spy-path", py_spy.path(), "-d", "3", "-F", "199",
+                  "--min-profiling-duration", "0", "--cgroup", "waggle_py_spy"});
+  if (result.status == 3 && std::string_view(GetParam()) == "fallback") {
+    GTEST_SKIP() << "perf does not count by this cgroup: " << result.err;
+  }
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(py_spy.targets(), pid_of(inside) + "\n");
+  EXPECT_TRUE(file.adds_up());
+  ASSERT_GT(file.count_of(kComm), 10U);
+  EXPECT_EQ(file.count_of(kComm, ";x.made_up (/x.py:1)_[p]"), file.total()) << result.out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, PySpyOfCgroup, testing::Values("ebpf", "fallback"),
+                         [](const auto& instance) { return std::string(instance.param); });
 
 // Two processes of one name: the stacks of one are made up.
 TEST(PySpyInEbpfMode, tells_of_the_processes_that_are_left_to_it) {

@@ -119,6 +119,13 @@ TEST(SystemMetadata, is_read_in_the_root_of_the_hosts_init) {
   EXPECT_EQ(values.at("big_data"), nlohmann::json::object());
 }
 
+TEST(SystemMetadata, takes_a_musl_beside_glibc_for_a_package) {
+  const FakeHost host;
+  host.put("1/root/lib/ld-musl-x86_64.so.1", "");
+  host.put("1/root/lib/x86_64-linux-gnu/libc.so.6", "");
+  EXPECT_EQ(host.collect().at("libc_type"), "glibc");
+}
+
 TEST(SystemMetadata, says_what_is_not_known) {
   const FakeHost host;
   host.put("cpuinfo", "\xff: \x01");
