@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many sessions in one run: what an agent holds does not grow, and its clock does not drift.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/types.h>
 
@@ -12,6 +13,7 @@
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -26,7 +28,7 @@ namespace {
 constexpr std::size_t kFirst = 5;
 
 struct Holdings {
-  std::size_t descriptors;
+  std::vector<std::string> descriptors;  // what they are
   std::size_t threads;
   std::string children;
   std::size_t rss_kib;
@@ -37,7 +39,12 @@ struct Holdings {
     const std::size_t rss = status.find("VmRSS:");
     std::string children;
     std::ifstream(proc + "/task/" + std::to_string(pid) + "/children") >> children;
-    return {.descriptors = open_descriptors(pid).size(),
+    std::vector<std::string> descriptors;
+    for (const auto& [number, target] : open_descriptors(pid)) {
+      descriptors.push_back(target);
+    }
+    std::ranges::sort(descriptors);
+    return {.descriptors = std::move(descriptors),
             .threads = static_cast<std::size_t>(
                 std::distance(std::filesystem::directory_iterator(proc + "/task"), {})),
             .children = children,
@@ -61,7 +68,7 @@ TEST(AgentLife, sessions_leave_nothing_and_begin_when_they_should) {
   const Holdings late = Holdings::of(agent.pid());
   EXPECT_EQ(end_agent(agent).result.status, 0);
 
-  EXPECT_EQ(late.descriptors, early.descriptors);
+  EXPECT_THAT(late.descriptors, testing::ElementsAreArray(early.descriptors));
   EXPECT_EQ(late.threads, early.threads);
   EXPECT_EQ(late.children, early.children);
   EXPECT_LE(static_cast<double>(late.rss_kib), static_cast<double>(early.rss_kib) * 1.05);
