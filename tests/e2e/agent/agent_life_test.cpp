@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -77,20 +76,16 @@ TEST(AgentLife, sessions_leave_nothing_and_begin_when_they_should) {
 
   const auto files = place.read_profiles();
   ASSERT_GE(files.size(), std::size_t{SESSIONS});
-  const double start = files[1].header["waggle"]["start_time"].get<double>();
-  std::vector<double> delays;
-  for (std::size_t i = 1; i < SESSIONS; ++i) {
+  const double start = files[0].header["waggle"]["start_time"].get<double>();
+  double latest = 0;
+  for (std::size_t i = 0; i < SESSIONS; ++i) {
+    const double due = start + static_cast<double>(i);
     const double begun = files[i].header["waggle"]["start_time"].get<double>();
-    delays.push_back(begun - start - static_cast<double>(i - 1));
+    EXPECT_NEAR(begun, due, 0.05) << i;
     EXPECT_TRUE(files[i].adds_up()) << i;
+    latest = std::max(latest, begun - due);
   }
-  // On a busy machine one start or another is late; the next ones are not.
-  const auto part = static_cast<std::ptrdiff_t>(SESSIONS / 3);
-  const double first = *std::min_element(delays.begin(), delays.begin() + part);
-  const double last = *std::min_element(delays.end() - part, delays.end());
-  EXPECT_LT(std::abs(last - first), 0.05);
-  std::cout << "drift " << (last - first) * 1000 << " ms, latest start "
-            << *std::ranges::max_element(delays) * 1000 << " ms\n";
+  std::cout << "latest start " << latest * 1000 << " ms after it was due\n";
 }
 
 }  // namespace
