@@ -146,10 +146,13 @@ Result<KernelSymbols> KallsymsParser::finish() {
   return std::move(symbols_);
 }
 
-Result<KernelSymbols> KernelSymbols::load(int fd) {
+Result<KernelSymbols> KernelSymbols::load(int fd, const std::stop_token& stop) {
   KallsymsParser parser;
   std::string text;  // the start of a line, then the next chunk
   for (bool is_at_end = false; !is_at_end;) {
+    if (stop.stop_requested()) {
+      return fail(Errc::exhausted, "no time is left");
+    }
     const std::size_t kept = text.size();
     text.resize(kept + kChunkBytes);
     const ssize_t count = ::read(fd, text.data() + kept, kChunkBytes);
@@ -173,9 +176,10 @@ Result<KernelSymbols> KernelSymbols::load(int fd) {
   return parser.finish();
 }
 
-Result<KernelSymbols> KernelSymbols::load_path(const std::string& path) {
+Result<KernelSymbols> KernelSymbols::load_path(const std::string& path,
+                                               const std::stop_token& stop) {
   const UniqueFd fd = TRY(open_file(path, O_RDONLY));
-  Result<KernelSymbols> symbols = load(fd.get());
+  Result<KernelSymbols> symbols = load(fd.get(), stop);
   if (!symbols) {
     return add_context(path, std::move(symbols).error());
   }

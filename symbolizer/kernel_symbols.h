@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,10 @@ class KernelSymbols {
 
   // Streams the text, 64 KiB at a time.  Errc::permission when all addresses read as zero
   // (kptr_restrict), with the remedy in the text.
-  static Result<KernelSymbols> load(int fd);
-  static Result<KernelSymbols> load_path(const std::string& path = "/proc/kallsyms");
+  // Errc::exhausted once `stop` is requested.
+  static Result<KernelSymbols> load(int fd, const std::stop_token& stop = {});
+  static Result<KernelSymbols> load_path(const std::string& path = "/proc/kallsyms",
+                                         const std::stop_token& stop = {});
 
   // The last function that starts at or before `address`: kallsyms has no sizes.  Nothing below
   // the first function, nor in user space.

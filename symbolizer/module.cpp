@@ -26,19 +26,19 @@ std::string demangle_symbol(std::string_view name) {
 
 }  // namespace
 
-Result<Module> Module::load(UniqueFd fd) {
-  return from_file(TRY(ElfFile::open(std::move(fd))));
+Result<Module> Module::load(UniqueFd fd, const std::stop_token& stop) {
+  return from_file(TRY(ElfFile::open(std::move(fd))), stop);
 }
 
 Result<Module> Module::load_bytes(std::vector<std::byte> bytes) {
-  return from_file(TRY(ElfFile::from_bytes(std::move(bytes))));
+  return from_file(TRY(ElfFile::from_bytes(std::move(bytes))), {});
 }
 
-Module Module::from_file(const ElfFile& file) {
+Module Module::from_file(const ElfFile& file, const std::stop_token& stop) {
   Module module;
   module.build_id_ = file.build_id();
   module.segments_ = file.load_segments();
-  module.symbols_ = SymbolTable::read(file, &module.problem_);
+  module.symbols_ = SymbolTable::read(file, &module.problem_, stop);
   return module;
 }
 

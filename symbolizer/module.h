@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,7 +26,8 @@ class Module {
 
   // A file without symbols is a module that finds no names; only what is no ELF file fails.
   // The file is closed again: all that is needed is in memory.
-  static Result<Module> load(UniqueFd fd);
+  // Once `stop` is requested, soon a module that finds no names.
+  static Result<Module> load(UniqueFd fd, const std::stop_token& stop = {});
   static Result<Module> load_bytes(std::vector<std::byte> bytes);
 
   [[nodiscard]] const std::string& build_id() const { return build_id_; }
@@ -41,7 +43,7 @@ class Module {
   [[nodiscard]] std::size_t size_bytes() const;
 
  private:
-  static Module from_file(const ElfFile& file);
+  static Module from_file(const ElfFile& file, const std::stop_token& stop);
 
   std::string build_id_;
   std::vector<ElfSegment> segments_;

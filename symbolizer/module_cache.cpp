@@ -18,12 +18,13 @@ std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-Result<Module> load(const FileIdentity& identity, const ModuleCache::Open& open) {
+Result<Module> load(const FileIdentity& identity, const ModuleCache::Open& open,
+                    const std::stop_token& stop) {
   UniqueFd fd = TRY(open());
   if (!is_same_content(TRY(identify(fd.get())), identity)) {
     return fail(Errc::malformed, "the file has been replaced");
   }
-  return Module::load(std::move(fd));
+  return Module::load(std::move(fd), stop);
 }
 
 }  // namespace
@@ -52,15 +53,23 @@ Result<FileIdentity> identify(int fd) {
 }
 
 Result<std::shared_ptr<const Module>> ModuleCache::get(const FileIdentity& identity,
-                                                       const Open& open) {
+                                                       const Open& open,
+                                                       const std::stop_token& stop) {
   if (const auto known = index_.find(identity); known != index_.end()) {
     ++stats_.hits;
     entries_.splice(entries_.begin(), entries_, known->second);
     return known->second->module;
   }
   ++stats_.misses;
+  if (stop.stop_requested()) {
+    return fail(Errc::exhausted, "no time is left");
+  }
+  Result<Module> loaded = load(identity, open, stop);
+  if (stop.stop_requested()) {
+    return fail(Errc::exhausted, "no time is left");
+  }
   Entry entry{identity, nullptr, kEntryBytes};
-  if (Result<Module> loaded = load(identity, open)) {
+  if (loaded) {
     auto module = std::make_shared<const Module>(*std::move(loaded));
     entry.bytes += module->size_bytes();
     entry.module = std::move(module);

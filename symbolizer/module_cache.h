@@ -9,6 +9,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <stop_token>
 #include <unordered_map>
 
 #include "base/result.h"
@@ -52,10 +53,12 @@ class ModuleCache {
 
   // The module of that file, opened and loaded on a miss.  Errc::malformed also when the file that
   // `open` gives is not the one asked for: names of a new file never serve an old mapping.
-  // A failure is remembered with its reason, as a success is.
+  // A failure is remembered with its reason, as a success is.  Once `stop` is requested nothing
+  // more is loaded: Errc::exhausted for a miss, not remembered.
   // shared_ptr: the cache is one owner; the caller, who may hold a module across an eviction, the
   // other.
-  Result<std::shared_ptr<const Module>> get(const FileIdentity& identity, const Open& open);
+  Result<std::shared_ptr<const Module>> get(const FileIdentity& identity, const Open& open,
+                                            const std::stop_token& stop = {});
 
   [[nodiscard]] const Stats& stats() const { return stats_; }
 

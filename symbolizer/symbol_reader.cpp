@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -58,11 +59,14 @@ std::uint32_t clamp_to_32(std::uint64_t size) {
 // Collects candidates of both tables; names point into the tables' strings.
 class Collector {
  public:
+  explicit Collector(const std::stop_token& stop) : stop_(stop) {}
+
   // The table of `file`; `strings` must outlive the candidates.
   Result<> add(const ElfFile& file, Bytes symbols, Bytes strings);
   [[nodiscard]] std::vector<Candidate> take() { return std::move(candidates_); }
 
  private:
+  const std::stop_token& stop_;
   std::vector<Candidate> candidates_;
   std::size_t name_bytes_ = 0;
 };
@@ -124,7 +128,7 @@ Result<> Collector::add(const ElfFile& file, Bytes symbols, Bytes strings) {
   const std::vector<ElfSegment> executable = executable_segments(file);
   candidates_.reserve(candidates_.size() + symbols.size() / sizeof(Elf64_Sym));
   ByteCursor cursor(symbols);
-  while (cursor.remaining() >= sizeof(Elf64_Sym)) {
+  while (cursor.remaining() >= sizeof(Elf64_Sym) && !stop_.stop_requested()) {
     const auto symbol = cursor.read<Elf64_Sym>();
     const unsigned type = ELF64_ST_TYPE(symbol.st_info);
     if (symbol.st_shndx == SHN_UNDEF || !(is_function_type(type) || type == STT_NOTYPE) ||
@@ -215,9 +219,14 @@ Result<std::optional<ElfFile>> read_mini_debug_info(const ElfFile& file) {
 // Reads the tables one after the other and keeps their strings, which candidates point into.
 class TableReader {
  public:
-  explicit TableReader(std::optional<Error>* problem) : problem_(problem) {}
+  // `stop` outlives it.
+  TableReader(std::optional<Error>* problem, const std::stop_token& stop)
+      : problem_(problem), stop_(stop), collector_(stop) {}
 
   void read(const ElfFile& file, std::uint32_t type) {
+    if (stop_.stop_requested()) {
+      return;
+    }
     Result<RawSymbols> table = read_raw_symbols(file, type);
     Result<> added;
     if (table) {
@@ -261,6 +270,9 @@ class TableReader {
       candidates.push_back({stub.start, stub.name.data(), stub.size, stub.size,
                             static_cast<std::uint16_t>(stub.name.size()), kStubRank});
     }
+    if (stop_.stop_requested()) {
+      return {};
+    }
     settle_aliases(candidates);
     return SymbolTable::from_sorted(settle_sizes(candidates));
   }
@@ -275,6 +287,7 @@ class TableReader {
   }
 
   std::optional<Error>* problem_;
+  const std::stop_token& stop_;
   std::vector<RawSymbols> tables_;
   std::vector<PltStub> stubs_;
   std::optional<GoFunctions> go_;
@@ -283,10 +296,14 @@ class TableReader {
 
 }  // namespace
 
-SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* problem) {
-  TableReader reader(problem);
+SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* problem,
+                                  const std::stop_token& stop) {
+  TableReader reader(problem, stop);
   reader.read(file, SHT_SYMTAB);
   reader.read(file, SHT_DYNSYM);
+  if (stop.stop_requested()) {
+    return {};
+  }
   if (auto mini = read_mini_debug_info(file); !mini) {
     *problem = Error{mini.error().code, ".gnu_debugdata: " + mini.error().what};
   } else if (mini->has_value()) {

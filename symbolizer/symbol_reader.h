@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 
 #include "base/result.h"
 #include "symbolizer/elf_file.h"
@@ -11,6 +12,7 @@
 
 namespace waggle {
 
-SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* problem);
+SymbolTable read_function_symbols(const ElfFile& file, std::optional<Error>* problem,
+                                  const std::stop_token& stop);
 
 }  // namespace waggle

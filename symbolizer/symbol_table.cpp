@@ -9,8 +9,9 @@
 
 namespace waggle {
 
-SymbolTable SymbolTable::read(const ElfFile& file, std::optional<Error>* problem) {
-  return read_function_symbols(file, problem);
+SymbolTable SymbolTable::read(const ElfFile& file, std::optional<Error>* problem,
+                              const std::stop_token& stop) {
+  return read_function_symbols(file, problem, stop);
 }
 
 SymbolTable SymbolTable::from_sorted(const std::vector<FunctionSymbol>& functions) {

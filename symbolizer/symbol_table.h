@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,10 @@ class SymbolTable {
   SymbolTable() = default;
 
   // No table in the file gives an empty one.  A broken or too large one is left out and the
-  // reason told in `problem` (not touched otherwise); the others still count.
-  static SymbolTable read(const ElfFile& file, std::optional<Error>* problem);
+  // reason told in `problem` (not touched otherwise); the others still count.  Once `stop` is
+  // requested the table is empty, soon.
+  static SymbolTable read(const ElfFile& file, std::optional<Error>* problem,
+                          const std::stop_token& stop = {});
 
   // From functions sorted by start, no two at the same, none empty.
   static SymbolTable from_sorted(const std::vector<FunctionSymbol>& functions);

@@ -329,6 +329,10 @@ void Recorder::take_stack(const CountedStack& stack, std::uint64_t now_ns) {
 
 Result<> Recorder::tick() {
   TRY(sampler_.end_generation());
+  return take_ended_generation();
+}
+
+Result<> Recorder::take_ended_generation() {
   take_python_names();
   follower_.recycle();
   prepare_later();
@@ -376,9 +380,18 @@ Result<Recording> Recorder::take_session(Clock::time_point end) {
   return recording;
 }
 
-Result<EndedSession> Recorder::cut() {
+Result<EndedSession> Recorder::cut(const std::function<void()>& change) {
   const Clock::time_point end = Clock::now();
-  TRY(tick());
+  if (change) {
+    sampler_.pause();
+  }
+  const Result<> ended = sampler_.end_generation();
+  if (change) {
+    change();
+    sampler_.go_on();
+  }
+  TRY(ended);
+  TRY(take_ended_generation());
   return EndedSession(TRY(take_session(end)), resolver_.cut());
 }
 
@@ -387,6 +400,7 @@ Result<Recording> EndedSession::wait() {
     Resolver::Resolved resolved = resolved_.get();
     recording_.profile = std::move(resolved.profile);
     recording_.kernel_names_problem = std::move(resolved.kernel_problem);
+    recording_.given_up = resolved.given_up;
   } catch (const std::future_error&) {
     return fail(Errc::system, "the recording ended before its frames had names");
   }
@@ -416,6 +430,7 @@ Result<Recording> Recorder::finish() {
   Recording recording = TRY(take_session(end_));
   recording.profile = std::move(resolved.profile);
   recording.kernel_names_problem = std::move(resolved.kernel_problem);
+  recording.given_up = resolved.given_up;
   return recording;
 }
 

@@ -42,6 +42,7 @@ struct Recording {
   std::uint64_t truncated = 0;  // samples with a part of their stack missing
   std::uint64_t unnamed = 0;    // samples that are lost: too many waited for their names
   std::uint64_t withheld = 0;   // runs, an estimate
+  std::uint64_t given_up = 0;   // functions that show where they are: hurry()
   std::uint64_t bpf_map_bytes = 0;
   MappingFeeder::Counters mappings{};
   UnwindTables::Counters tables{};
@@ -115,8 +116,9 @@ class Recorder {
   Result<> housekeep();
 
   // Ends the session and begins the next one, while sampling goes on: each sample is in one of
-  // them.
-  Result<EndedSession> cut();
+  // them.  Where something is to `change` between the two, nothing is sampled for as long as that
+  // takes.
+  Result<EndedSession> cut(const std::function<void()>& change = {});
 
   // Of all sessions.
   [[nodiscard]] Result<cpu_stats> stats() const { return sampler_.stats(); }
@@ -140,6 +142,8 @@ class Recorder {
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
 
+  // On any thread: sessions that have ended wait no longer for names that are not in memory.
+  void hurry() { resolver_.hurry(); }
   // Ends sampling; nothing is counted after it.
   Result<> stop();
   // Waits for the names, after stop().  Of the last session.
@@ -155,6 +159,7 @@ class Recorder {
   void hear_processes();
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
+  Result<> take_ended_generation();
   Result<> take_generation();
   Result<Recording> take_session(std::chrono::steady_clock::time_point end);
   void note(const MapRecord& record);

@@ -119,8 +119,10 @@ std::vector<std::string> fixed_differences(const ParsedArguments& before,
 // One run of `waggle agent`, from checked options on.
 class AgentRun {
  public:
-  AgentRun(std::span<const std::string> arguments, ReadSettings settings)
+  // `counters` outlive it.
+  AgentRun(std::span<const std::string> arguments, ReadSettings settings, SessionCounters& counters)
       : arguments_(arguments),
+        counters_(counters),
         settings_(std::move(settings)),
         options_(settings_.options),
         health_(ServiceManager::from_environment()) {}
@@ -137,12 +139,12 @@ class AgentRun {
   void tell_state() const;
 
   std::span<const std::string> arguments_;
+  SessionCounters& counters_;
   ReadSettings settings_;
   const AgentOptions& options_;
   std::optional<EventLoop> loop_;
   UniqueFd controller_;
   UniqueFd boundary_;
-  SessionCounters counters_;
   std::optional<AgentSessions> sessions_;
   AgentHealth health_;
   bool is_over_ = false;
@@ -236,6 +238,9 @@ void AgentRun::read_again() {
   LOG_INFO("selection and frequency were read again, they hold from the next session on");
 }
 
+// Of the time that an end has (AgentSignals::kEndTime), to wait for names; the rest is for files.
+constexpr std::chrono::milliseconds kNameTime(600);
+
 Result<> AgentRun::run(AgentSignals& signals) {
   TRY(start(signals));
   LOG_INFO("sampling at {} Hz, sessions of {} s", sessions_->frequency_hz(), options_.duration_s);
@@ -249,7 +254,7 @@ Result<> AgentRun::run(AgentSignals& signals) {
   signals.begin_end();
   LOG_INFO("stopping");
   sessions_->stop();
-  sessions_->finish_files();
+  sessions_->finish_files(kNameTime);
   sessions_.reset();
   return {};
 }
@@ -296,11 +301,18 @@ int run_agent(std::span<const std::string> arguments, ReadSettings read) {
     return lock.error().code == Errc::exhausted ? kExitOk : status;
   }
   std::unique_ptr<PidFile> pid_file;
-  auto signals = AgentSignals::start([&pid_file] {
-    LOG_ERROR("something does not end in time, leaving without it; the last session may be lost");
+  SessionCounters counters;
+  auto signals = AgentSignals::start([&pid_file, &counters] {
+    const std::uint64_t lost = counters.unended;
+    if (lost != 0) {
+      LOG_ERROR("something does not end in time, leaving without it; sessions lost: {}", lost);
+    } else {
+      LOG_WARNING("something does not end in time, leaving without it; no session is lost");
+    }
     if (pid_file) {
       pid_file->remove();
     }
+    return lost != 0 ? kExitFailure : kExitOk;
   });
   if (!signals) {
     return report(signals.error());
@@ -318,7 +330,7 @@ int run_agent(std::span<const std::string> arguments, ReadSettings read) {
     (void)::setrlimit(RLIMIT_CORE, &none);  // less than what holds is always allowed
   }
   pid_file = std::make_unique<PidFile>(options.pid_file);
-  AgentRun run(arguments, std::move(read));
+  AgentRun run(arguments, std::move(read), counters);
   const Result<> result = run.run(**signals);
   return result ? kExitOk : report(result.error());
 }

@@ -57,7 +57,28 @@ Result<> write_profile(const WriteOrder& order, const EngineResult& result) {
   return {};
 }
 
+// Of one session, on whatever way it ends.
+class Ended {
+ public:
+  explicit Ended(SessionCounters& counters) : counters_(counters) {}
+  Ended(const Ended&) = delete;
+  Ended& operator=(const Ended&) = delete;
+  ~Ended() { --counters_.unended; }
+
+ private:
+  SessionCounters& counters_;
+};
+
+Result<SessionSettings> find_settings(const RecordOptions& recording) {
+  SessionSettings settings;
+  settings.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
+  settings.selection = TRY(find_selection(recording));
+  settings.pids = TRY(find_processes(recording.pids));
+  return settings;
+}
+
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters) {
+  const Ended ended(counters);
   auto result = end();
   if (!result) {
     ++counters.failed;
@@ -84,18 +105,11 @@ AgentSessions::~AgentSessions() {
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
   const RecordOptions& recording = options_.recording;
-  frequency_hz_ = TRY(allowed_frequency(recording.frequency_hz));
-  const Selection selection = TRY(find_selection(recording));
-  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
+  const SessionSettings settings = TRY(find_settings(recording));
+  frequency_hz_ = settings.frequency_hz;
   ChosenEngine chosen = TRY(prepare_engine(recording, frequency_hz_, true));
   engine_reason_ = std::move(chosen.choice.reason);
-  if (chosen.engine->can_cut()) {
-    TRY(chosen.engine->reselect(pids, selection));
-  } else {
-    for (const pid_t pid : pids) {
-      TRY(chosen.engine->select_pid(pid));
-    }
-  }
+  TRY(chosen.engine->prepare_session(settings));
   TRY(chosen.engine->start());
   engine_ = std::move(chosen.engine);
   return {};
@@ -104,6 +118,7 @@ Result<> AgentSessions::begin_recording() {
 void AgentSessions::note_begin(const Moment& now) {
   begin_ = now;
   ++counters_.begun;
+  ++counters_.unended;
 }
 
 Result<> AgentSessions::begin_session() {
@@ -212,38 +227,31 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
                                       &counters]() mutable { end_session(order, end, counters); });
   if (!has_room) {
     ++counters_.dropped;
+    --counters_.unended;
     LOG_ERROR("{} sessions wait to be written, the oldest of them is lost",
               SessionWriter::kMaxWaiting);
   }
 }
 
-// Just before a session ends: what is looked for on the host takes longer than what is written into
-// maps.
-Result<> AgentSessions::apply_change() {
-  const RecordOptions& recording = next_options_->recording;
-  const int frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
-  const Selection selection = TRY(find_selection(recording));
-  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
-  TRY(engine_->reselect(pids, selection));
-  if (frequency_hz != frequency_hz_) {
-    TRY(engine_->set_frequency(frequency_hz));
-    frequency_hz_ = frequency_hz;
-  }
-  options_ = *std::exchange(next_options_, std::nullopt);
-  return {};
-}
-
 Result<> AgentSessions::cut() {
-  const int frequency_hz = frequency_hz_;
-  const bool is_changing = next_options_.has_value();
-  const Result<> applied = is_changing ? apply_change() : Result<>();
+  const std::optional<AgentOptions> next = std::exchange(next_options_, std::nullopt);
+  Result<SessionSettings> change;
+  if (next) {
+    change = find_settings(next->recording);
+  }
   const Moment now;
-  SessionEnd end = TRY(engine_->cut());
-  write(std::move(end), now, frequency_hz);
-  if (!applied) {
-    LOG_ERROR("{}: continuing with the selection as it was", applied.error().what);
-    next_options_.reset();
-  } else if (is_changing) {
+  auto cut = engine_->cut(next && change ? &*change : nullptr);
+  if (!cut) {
+    next_options_ = next;
+    return std::unexpected(std::move(cut).error());
+  }
+  write(std::move(cut->end), now, frequency_hz_);
+  const Result<> changed = change ? std::move(cut->changed) : std::unexpected(change.error());
+  if (!changed) {
+    LOG_ERROR("{}: continuing with the selection as it was", changed.error().what);
+  } else if (next) {
+    options_ = *next;
+    frequency_hz_ = change->frequency_hz;
     LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
   }
   note_begin(now);
@@ -251,8 +259,23 @@ Result<> AgentSessions::cut() {
   return {};
 }
 
+// shared_ptr: its end is the one owner, finish_files() the other, for a moment.
 SessionEnd AgentSessions::end_of_engine() {
-  return [engine = std::shared_ptr<RecordEngine>(std::move(engine_))] { return engine->finish(); };
+  std::shared_ptr<RecordEngine> engine = std::move(engine_);
+  ending_ = engine;
+  return [engine = std::move(engine)] { return engine->finish(); };
+}
+
+void AgentSessions::finish_files(milliseconds patience) {
+  if (writer_.finish(patience)) {
+    return;
+  }
+  LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
+              writer_.waiting());
+  if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
+    engine->hurry();
+  }
+  writer_.finish();
 }
 
 // An engine that cannot be cut, or that has failed, is followed by another.
@@ -264,6 +287,7 @@ void AgentSessions::restart() {
       write(end_of_engine(), {}, frequency_hz_);
     } else {
       ++counters_.failed;
+      --counters_.unended;
       LOG_ERROR("{}: the session is lost, continuing with the next", stopped.error().what);
     }
   }
@@ -300,6 +324,7 @@ void AgentSessions::stop() {
   unwatch();
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
+    --counters_.unended;
     LOG_ERROR("{}: the session is lost", stopped.error().what);
     engine_ = nullptr;
     return;

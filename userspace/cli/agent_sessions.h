@@ -31,6 +31,7 @@ struct SessionCounters {
   std::atomic<std::uint64_t> dropped = 0;    // too many waited to be written
   std::atomic<std::uint64_t> failed = 0;     // ended before their time, or did not begin
   std::atomic<std::uint64_t> late = 0;       // ends that came while another was on
+  std::atomic<std::uint64_t> unended = 0;    // begun, and not yet one of those above
 };
 
 // One thread, the loop's; files are written by another.
@@ -51,7 +52,8 @@ class AgentSessions {
   void change(const AgentOptions& options) { next_options_ = options; }
   // Ends the last one; its files may still be on their way: finish_files().
   void stop();
-  void finish_files() { writer_.finish(); }
+  // Waits for them; after `patience`, for what can be had at once.
+  void finish_files(std::chrono::milliseconds patience);
 
   // Whether samples are taken.
   [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
@@ -74,7 +76,6 @@ class AgentSessions {
   Result<> begin_session();
   Result<> cut();
   void restart();
-  Result<> apply_change();
   void note_begin(const Moment& now);
   void write(SessionEnd end, const Moment& now, int frequency_hz);
   SessionEnd end_of_engine();
@@ -92,6 +93,7 @@ class AgentSessions {
   int frequency_hz_ = 0;
   std::string engine_reason_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
+  std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   std::set<int> watched_;
   UniqueFd timer_;
   Moment begin_;

@@ -13,7 +13,6 @@
 #include <optional>
 #include <utility>
 
-#include "userspace/cli/exit_status.h"
 
 namespace waggle {
 
@@ -32,7 +31,7 @@ void drain_event(int fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<AgentSignals>> AgentSignals::start(std::function<void()> last_words) {
+Result<std::unique_ptr<AgentSignals>> AgentSignals::start(std::function<int()> last_words) {
   StopSignals signals = TRY(StopSignals::open({SIGHUP}));
   UniqueFd heard(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -44,7 +43,7 @@ Result<std::unique_ptr<AgentSignals>> AgentSignals::start(std::function<void()> 
 }
 
 AgentSignals::AgentSignals(StopSignals signals, UniqueFd heard, UniqueFd wake,
-                           std::function<void()> last_words)
+                           std::function<int()> last_words)
     : signals_(std::move(signals)),
       heard_(std::move(heard)),
       wake_(std::move(wake)),
@@ -86,8 +85,7 @@ void AgentSignals::run() {
       wait_ms = static_cast<int>(std::max<std::int64_t>(0, left.count()));
     }
     if (wait_ms == 0) {
-      last_words_();
-      ::_exit(kExitFailure);  // destructors could wait for what hangs
+      ::_exit(last_words_());  // destructors could wait for what hangs
     }
     std::array events{pollfd{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
                       pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0}};

@@ -17,12 +17,13 @@ namespace waggle {
 
 class AgentSignals {
  public:
-  // From the first SIGINT or SIGTERM on.
-  static constexpr std::chrono::milliseconds kEndTime{1800};
+  // From the first SIGINT or SIGTERM on; on a busy machine the kernel takes up to 0.3 s more to
+  // free what a process leaves behind.
+  static constexpr std::chrono::milliseconds kEndTime{1500};
 
   // Before any other thread.  `last_words` is called on the thread here, when the time is up;
-  // then the process ends with status 1, and its children with it.
-  static Result<std::unique_ptr<AgentSignals>> start(std::function<void()> last_words);
+  // then the process ends with the status that it returns, and its children with it.
+  static Result<std::unique_ptr<AgentSignals>> start(std::function<int()> last_words);
   AgentSignals(const AgentSignals&) = delete;
   AgentSignals& operator=(const AgentSignals&) = delete;
   ~AgentSignals();
@@ -38,14 +39,14 @@ class AgentSignals {
 
  private:
   AgentSignals(StopSignals signals, UniqueFd heard, UniqueFd wake,
-               std::function<void()> last_words);
+               std::function<int()> last_words);
   void run();
   void take_signal();
 
   StopSignals signals_;
   UniqueFd heard_;  // for the main loop
   UniqueFd wake_;   // for the thread
-  std::function<void()> last_words_;
+  std::function<int()> last_words_;
   std::atomic<bool> is_ending_ = false;
   std::atomic<bool> is_reloading_ = false;
   std::atomic<bool> is_over_ = false;

@@ -55,6 +55,12 @@ std::vector<std::string> warnings_of(const Recording& recording) {
                                    recording.stats.children_not_followed,
                                    std::uint32_t{SEL_MAX_PIDS}));
   }
+  if (recording.given_up != 0) {
+    warnings.push_back(
+        fmt::format("{} functions show where they are in place of their names: there was no time "
+                    "to read those",
+                    recording.given_up));
+  }
   return warnings;
 }
 
@@ -118,18 +124,20 @@ class EbpfEngine final : public RecordEngine {
   std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
   [[nodiscard]] EngineFigures figures() const override;
   [[nodiscard]] bool can_cut() const override { return true; }
-  Result<SessionEnd> cut() override;
-  Result<> reselect(const std::vector<pid_t>& pids, const Selection& selection) override;
-  Result<> set_frequency(int frequency_hz) override {
-    return recorder_->set_frequency(frequency_hz);
-  }
+  Result<> prepare_session(const SessionSettings& settings) override;
+  Result<SessionCut> cut(const SessionSettings* change) override;
+  void hurry() override { recorder_->hurry(); }
   Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override { return result_of(TRY(recorder_->finish())); }
 
  private:
+  Result<> reselect(const SessionSettings& settings);
+  void change_to(const SessionSettings& settings, Result<>& result);
+
   std::unique_ptr<Recorder> recorder_;
   bool has_pids_;
-  std::vector<pid_t> pids_;  // of reselect()
+  SessionSettings settings_;  // of the session, where sessions are cut
+  std::vector<std::string> problems_;
 };
 
 EngineFigures EbpfEngine::figures() const {
@@ -141,24 +149,45 @@ EngineFigures EbpfEngine::figures() const {
           .tables_evicted = tables.evicted};
 }
 
-Result<SessionEnd> EbpfEngine::cut() {
-  return [ended = TRY(recorder_->cut())]() mutable -> Result<EngineResult> {
-    return result_of(TRY(ended.wait()));
-  };
+Result<> EbpfEngine::prepare_session(const SessionSettings& settings) {
+  settings_ = settings;
+  return reselect(settings);
 }
 
-Result<> EbpfEngine::reselect(const std::vector<pid_t>& pids, const Selection& selection) {
-  TRY(recorder_->select(selection));
-  if (pids != pids_) {
-    TRY(recorder_->select_pids(pids));
-    pids_ = pids;
-  }
-  has_pids_ = !pids.empty();
+Result<SessionCut> EbpfEngine::cut(const SessionSettings* change) {
+  SessionCut cut;
+  EndedSession ended =
+      change == nullptr ? TRY(recorder_->cut())
+                        : TRY(recorder_->cut([&] { change_to(*change, cut.changed); }));
+  cut.end = [ended = std::move(ended)]() mutable -> Result<EngineResult> {
+    return result_of(TRY(ended.wait()));
+  };
+  return cut;
+}
+
+Result<> EbpfEngine::reselect(const SessionSettings& settings) {
+  TRY(recorder_->select(settings.selection));
+  TRY(recorder_->select_pids(settings.pids));
+  has_pids_ = !settings.pids.empty();
   return {};
 }
 
+void EbpfEngine::change_to(const SessionSettings& settings, Result<>& result) {
+  result = reselect(settings);
+  if (!result) {
+    (void)reselect(settings_);  // it was possible before
+    return;
+  }
+  if (settings.frequency_hz != settings_.frequency_hz) {
+    if (const Result<> set = recorder_->set_frequency(settings.frequency_hz); !set) {
+      problems_.push_back(set.error().what);  // of one CPU, which housekeep() tries again
+    }
+  }
+  settings_ = settings;
+}
+
 std::vector<std::string> EbpfEngine::take_problems() {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = std::exchange(problems_, {});
   for (const auto& [file, reason] : recorder_->take_table_problems()) {
     problems.push_back(fmt::format("{}: {}, continuing with frame pointers there", file, reason));
   }

@@ -44,6 +44,18 @@ struct EngineFigures {
 // outlive it.
 using SessionEnd = std::move_only_function<Result<EngineResult>()>;
 
+// What a session may have other than the one before.
+struct SessionSettings {
+  std::vector<pid_t> pids;  // none: all
+  Selection selection;
+  int frequency_hz = 0;
+};
+
+struct SessionCut {
+  SessionEnd end;
+  Result<> changed;  // an error: the next session is as the one before
+};
+
 // One thread.  Destruction at any point gives everything back.
 class RecordEngine {
  public:
@@ -76,19 +88,23 @@ class RecordEngine {
   // Containers that were not seen before, since the last call.
   virtual std::vector<ContainerRef> take_new_containers() = 0;
 
+  // Before start().
+  virtual Result<> prepare_session(const SessionSettings& settings) {
+    TRY(select(settings.selection));
+    for (const pid_t pid : settings.pids) {
+      TRY(select_pid(pid));
+    }
+    return {};
+  }
   // Ends a session and begins the next while sampling goes on; fds() may be others then.  Those
-  // that can are followed by finish() for the last one.
+  // that can are followed by finish() for the last one.  `change`: nullptr, or what the next one is
+  // to be from its first sample on.
   [[nodiscard]] virtual bool can_cut() const { return false; }
-  virtual Result<SessionEnd> cut() {
+  virtual Result<SessionCut> cut(const SessionSettings* /*change*/) {
     return fail(Errc::unsupported, "sessions are recordings of their own");
   }
-  // From the next sample on, where can_cut().  `pids`: none is all.
-  virtual Result<> reselect(const std::vector<pid_t>& /*pids*/, const Selection& /*selection*/) {
-    return fail(Errc::unsupported, "the selection is fixed");
-  }
-  virtual Result<> set_frequency(int /*frequency_hz*/) {
-    return fail(Errc::unsupported, "the frequency is fixed");
-  }
+  // On any thread: what waits for names, or for tools, ends soon with what there is.
+  virtual void hurry() {}
   // For the profilers of runtimes that run beside it, as long as it lives.
   virtual RuntimeHooks runtime_hooks() { return {}; }
   // Whether it has Python's functions itself.

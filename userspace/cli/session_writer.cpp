@@ -33,6 +33,11 @@ void SessionWriter::finish() {
   changed_.wait(lock, [this] { return jobs_.empty() && !is_busy_; });
 }
 
+bool SessionWriter::finish(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, patience, [this] { return jobs_.empty() && !is_busy_; });
+}
+
 std::size_t SessionWriter::waiting() const {
   const std::scoped_lock lock(mutex_);
   return jobs_.size() + (is_busy_ ? 1 : 0);

@@ -31,6 +31,8 @@ class SessionWriter {
   bool push(Job job);
   // Waits until all are done.
   void finish();
+  // Not longer than that.  False: some are not done.
+  bool finish(std::chrono::milliseconds patience);
   [[nodiscard]] std::size_t waiting() const;
 
  private:

@@ -30,9 +30,10 @@ namespace waggle {
 
 struct ProcessTableLimits {
   // How long after the end of a process (or of an image, by exec) late samples find its mappings,
-  // and its name.  The name outlives a session of 60 s, at whose end counts are joined with names.
+  // and its name.  Counts are joined with both each second at the latest, however long a session
+  // is.
   std::uint64_t mapping_grace_ns = 10'000'000'000;
-  std::uint64_t name_grace_ns = 120'000'000'000;
+  std::uint64_t name_grace_ns = 10'000'000'000;
   // Of everything held.  Beyond it the processes longest gone are forgotten, then the mappings of
   // live ones, which /proc has.  Live processes themselves (400 bytes each) are not bounded: the
   // host bounds them.

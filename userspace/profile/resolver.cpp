@@ -62,8 +62,8 @@ std::string name_in_module(const Module& module, std::string_view place, std::ui
 
 }  // namespace
 
-FrameNamer::FrameNamer(std::size_t module_cache_bytes)
-    : modules_(module_cache_bytes), perf_maps_(kPerfMapBytes), vdso_(load_vdso()) {}
+FrameNamer::FrameNamer(std::size_t module_cache_bytes, std::stop_token stop)
+    : stop_(std::move(stop)), modules_(module_cache_bytes), perf_maps_(kPerfMapBytes), vdso_(load_vdso()) {}
 
 std::size_t FrameNamer::FrameKeyHash::operator()(const FrameKey& key) const {
   return std::hash<std::uint64_t>()(key.address * 0x9e3779b97f4a7c15 ^ key.space);
@@ -136,7 +136,9 @@ std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& b
 }
 
 std::string FrameNamer::text_in_region(const Region& region, std::uint64_t address) {
-  if (region.perf_map != nullptr) {
+  if (region.perf_map != nullptr && stop_.stop_requested()) {
+    ++given_up_;
+  } else if (region.perf_map != nullptr) {
     if (const auto name = perf_maps_.find(region.perf_map, address)) {
       return std::string(*name);
     }
@@ -146,22 +148,25 @@ std::string FrameNamer::text_in_region(const Region& region, std::uint64_t addre
 
 void FrameNamer::read(OpenedFile opened) {
   // Kept, with its reason, when it fails.
-  (void)modules_.get(opened.file->identity, [&] { return std::move(opened.fd); });
+  (void)modules_.get(opened.file->identity, [&] { return std::move(opened.fd); }, stop_);
 }
 
 std::string FrameNamer::text_in_file(const LocatedFile& located, std::uint64_t offset) {
   const ExecutableFile& file = *located.file;
   const auto module =
-      modules_.get(file.identity, [&] { return open_again(located.place, file.identity); });
+      modules_.get(file.identity, [&] { return open_again(located.place, file.identity); }, stop_);
+  if (!module && stop_.stop_requested()) {
+    ++given_up_;
+  }
   return module ? name_in_module(**module, file.name, offset) : nameless(file.name, offset);
 }
 
 const KernelSymbols* FrameNamer::kernel_symbols() {
   if (!kernel_ && !kernel_problem_) {
-    Result<KernelSymbols> loaded = KernelSymbols::load_path();
+    Result<KernelSymbols> loaded = KernelSymbols::load_path("/proc/kallsyms", stop_);
     if (loaded) {
       kernel_ = std::move(*loaded);
-    } else {
+    } else if (!stop_.stop_requested()) {
       kernel_problem_ = std::move(loaded).error();
     }
   }
@@ -170,14 +175,18 @@ const KernelSymbols* FrameNamer::kernel_symbols() {
 
 std::string FrameNamer::text_in_kernel(std::uint64_t address) {
   const KernelSymbols* symbols = kernel_symbols();
+  if (symbols == nullptr && !kernel_problem_) {
+    ++given_up_;
+  }
   const auto symbol = symbols != nullptr ? symbols->find(address) : std::nullopt;
   return symbol ? std::string(symbol->name) + "_[k]" : "[unknown]_[k]";
 }
 
 Resolver::Resolver(std::size_t module_cache_bytes)
-    : namer_(module_cache_bytes), thread_([this] { run(); }) {}
+    : namer_(module_cache_bytes, stop_.get_token()), thread_([this] { run(); }) {}
 
 Resolver::~Resolver() {
+  hurry();
   const std::scoped_lock lock(mutex_);
   is_finishing_ = true;
   queue_.clear();
@@ -251,7 +260,9 @@ std::optional<Resolver::Work> Resolver::next_work() {
 
 Resolver::Resolved Resolver::take_profile() {
   namer_.forget_names();
-  return {.profile = std::exchange(profile_, {}), .kernel_problem = namer_.kernel_problem()};
+  return {.profile = std::exchange(profile_, {}),
+          .kernel_problem = namer_.kernel_problem(),
+          .given_up = namer_.take_given_up()};
 }
 
 void Resolver::run() {

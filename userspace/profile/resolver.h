@@ -12,9 +12,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,7 +33,9 @@ namespace waggle {
 // Names of located frames.  Single-threaded.
 class FrameNamer {
  public:
-  explicit FrameNamer(std::size_t module_cache_bytes);
+  // Once `stop` is requested nothing more is read: frames whose names are not in memory show where
+  // they are.
+  explicit FrameNamer(std::size_t module_cache_bytes, std::stop_token stop = {});
 
   // Reads the names of a file, so that it can be closed.
   void read(OpenedFile opened);
@@ -41,6 +45,8 @@ class FrameNamer {
 
   // The next profile is another one.
   void forget_names() { names_.clear(); }
+  // Functions that were left without their names since the last call, for want of time.
+  std::uint64_t take_given_up() { return std::exchange(given_up_, 0); }
 
   // Why kernel frames have no names, if so.
   [[nodiscard]] const std::optional<Error>& kernel_problem() const { return kernel_problem_; }
@@ -66,6 +72,8 @@ class FrameNamer {
   std::string text_in_kernel(std::uint64_t address);
   const KernelSymbols* kernel_symbols();
 
+  std::stop_token stop_;
+  std::uint64_t given_up_ = 0;
   ModuleCache modules_;
   PerfMapNames perf_maps_;
   Result<Module> vdso_;
@@ -94,12 +102,15 @@ class Resolver {
   struct Resolved {
     Profile profile;
     std::optional<Error> kernel_problem;
+    std::uint64_t given_up = 0;  // functions without their names, for want of time
   };
   // What the batches so far have come to, once they are resolved; those from now on go into a new
   // profile.  Does not wait.  The future breaks when the resolver is destroyed before.
   std::future<Resolved> cut();
   // After all batches are resolved.  Once.
   Resolved finish();
+  // On any thread: what is to be resolved is, soon, with the names that are in memory.
+  void hurry() { stop_.request_stop(); }
 
   // Frames that wait for their names.
   [[nodiscard]] std::size_t queued_frames() const;
@@ -114,6 +125,7 @@ class Resolver {
 
   Resolved take_profile();
 
+  std::stop_source stop_;
   FrameNamer namer_;  // the thread's alone until finish()
   Profile profile_;   // likewise
   mutable std::mutex mutex_;

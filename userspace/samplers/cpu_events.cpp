@@ -118,10 +118,20 @@ Result<> CpuEvents::set_frequency(int frequency) {
   return all;
 }
 
-void CpuEvents::stop() {
-  for (auto& [cpu, event] : cpus_) {
+void CpuEvents::pause() {
+  for (const auto& [cpu, event] : cpus_) {
     (void)disable_event(event.event.get());  // fails only for a CPU that is gone
   }
+}
+
+void CpuEvents::go_on() {
+  for (const auto& [cpu, event] : cpus_) {
+    (void)enable_event(event.event.get());  // likewise
+  }
+}
+
+void CpuEvents::stop() {
+  pause();
   idle_end_ns_ = idle_ns();
   while (!cpus_.empty()) {
     close(cpus_.begin());

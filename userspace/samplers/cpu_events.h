@@ -25,6 +25,9 @@ class CpuEvents {
   // From now on this many samples a second; between the old and the new rate a CPU goes without an
   // event for some microseconds.
   Result<> set_frequency(int frequency);
+  // No run starts until go_on(); runs in progress may still be.
+  void pause();
+  void go_on();
   // No run starts after this returns; runs in progress may still be.
   void stop();
 

@@ -414,6 +414,14 @@ Result<> CpuSampler::set_frequency(int frequency) {
   return state_->events->set_frequency(frequency);
 }
 
+void CpuSampler::pause() {
+  state_->events->pause();
+}
+
+void CpuSampler::go_on() {
+  state_->events->go_on();
+}
+
 Result<> CpuSampler::refresh_cpus() {
   return state_->events->refresh();
 }

@@ -104,6 +104,9 @@ class CpuSampler {
   Result<> refresh_cpus();
   // From now on this many samples a second, for which the maps need not be large enough.
   Result<> set_frequency(int frequency);
+  // No sample is taken until go_on().
+  void pause();
+  void go_on();
   // Ends sampling.  Two generations are left to drain.
   void stop();
 

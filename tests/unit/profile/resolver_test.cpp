@@ -3,6 +3,7 @@
 #include "userspace/profile/resolver.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -94,6 +95,28 @@ TEST(Resolver, shows_where_in_a_file_that_is_gone) {
   Resolver resolver(kCacheBytes);
   resolver.push(program.batch(1));
   EXPECT_TRUE(text_of(resolver.finish().profile).starts_with("(program+0x"));
+}
+
+TEST(Resolver, has_the_samples_and_says_which_names_it_has_not_when_it_must_hurry) {
+  const Program program(self());
+  Resolver resolver(kCacheBytes);
+  resolver.hurry();
+  resolver.push(program.batch(2));
+  const Resolver::Resolved resolved = resolver.finish();
+  EXPECT_THAT(text_of(resolved.profile), testing::MatchesRegex("\\(program\\+0x[0-9a-f]+\\) 2"));
+  EXPECT_EQ(resolved.given_up, 1U);
+}
+
+TEST(Resolver, keeps_names_that_it_has_when_it_must_hurry) {
+  const Program program(self());
+  Resolver resolver(kCacheBytes);
+  resolver.push(program.batch(1));
+  EXPECT_EQ(text_of(resolver.cut().get().profile), "main 1");
+  resolver.hurry();
+  resolver.push(program.batch(2));
+  const Resolver::Resolved resolved = resolver.finish();
+  EXPECT_EQ(text_of(resolved.profile), "main 2");
+  EXPECT_EQ(resolved.given_up, 0U);
 }
 
 }  // namespace
