@@ -22,7 +22,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstTick(100);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 
 std::string host_name() {
@@ -98,9 +97,11 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
 
 }  // namespace
 
-AgentSessions::~AgentSessions() {
-  unwatch();
-}
+AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
+                             SessionCounters& counters)
+    : options_(options),
+      counters_(counters),
+      watch_(loop, [this] { on_readable(); }, [this] { on_tick(); }) {}
 
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
@@ -133,52 +134,6 @@ Result<> AgentSessions::start() {
   return begin_session();
 }
 
-// Those that the engine has now; the timer of its ticks is ours.
-void AgentSessions::watch() {
-  std::set<int> wanted;
-  for (const int fd : engine_->fds()) {
-    wanted.insert(fd);
-  }
-  for (const int fd : watched_) {
-    if (!wanted.contains(fd) && fd != timer_.get()) {
-      loop_.remove(fd);
-    }
-  }
-  for (const int fd : wanted) {
-    if (!watched_.contains(fd)) {
-      (void)loop_.add(fd, [this] {  // fails without memory alone; ticks read it too
-        if (const Result<> read = engine_->on_readable(); !read) {
-          fail_session(read.error());
-        }
-      });
-    }
-  }
-  if (timer_.is_open()) {
-    loop_.remove(timer_.get());
-    timer_.reset();
-  }
-  watched_ = std::move(wanted);
-  const milliseconds interval = engine_->tick_interval();
-  auto timer = open_timer(std::min(kFirstTick, interval), interval);
-  if (!timer) {
-    LOG_ERROR("{}", timer.error().what);
-    return;
-  }
-  timer_ = *std::move(timer);
-  (void)loop_.add(timer_.get(), [this] { on_tick(); });  // as above
-}
-
-void AgentSessions::unwatch() {
-  for (const int fd : watched_) {
-    loop_.remove(fd);
-  }
-  watched_.clear();
-  if (timer_.is_open()) {
-    loop_.remove(timer_.get());
-    timer_.reset();
-  }
-}
-
 // In a handler of the loop: the engine is still in use there.
 void AgentSessions::fail_session(const Error& error) {
   if (!std::exchange(is_failing_, true)) {
@@ -186,8 +141,20 @@ void AgentSessions::fail_session(const Error& error) {
   }
 }
 
+// Fails without memory alone; ticks read them too.
+void AgentSessions::watch() {
+  if (const Result<> watched = watch_.watch(*engine_); !watched) {
+    fail_session(watched.error());
+  }
+}
+
+void AgentSessions::on_readable() {
+  if (const Result<> read = engine_->on_readable(); !read) {
+    fail_session(read.error());
+  }
+}
+
 void AgentSessions::on_tick() {
-  drain_timer(timer_.get());
   if (const Result<> ticked = engine_->tick(); !ticked) {
     fail_session(ticked.error());
   }
@@ -280,7 +247,7 @@ void AgentSessions::finish_files(milliseconds patience) {
 
 // An engine that cannot be cut, or that has failed, is followed by another.
 void AgentSessions::restart() {
-  unwatch();
+  watch_.unwatch();
   if (engine_ != nullptr) {
     if (const Result<> stopped = engine_->stop(); stopped) {
       tell_problems();
@@ -321,7 +288,7 @@ void AgentSessions::stop() {
   if (engine_ == nullptr) {
     return;
   }
-  unwatch();
+  watch_.unwatch();
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
     --counters_.unended;

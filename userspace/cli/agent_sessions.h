@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "base/result.h"
 #include "userspace/cli/agent_options.h"
 #include "userspace/cli/engine_start.h"
+#include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
@@ -38,11 +38,10 @@ struct SessionCounters {
 class AgentSessions {
  public:
   // `loop` and `counters` outlive it.
-  AgentSessions(const AgentOptions& options, EventLoop& loop, SessionCounters& counters)
-      : options_(options), loop_(loop), counters_(counters) {}
+  AgentSessions(const AgentOptions& options, EventLoop& loop, SessionCounters& counters);
   AgentSessions(const AgentSessions&) = delete;
   AgentSessions& operator=(const AgentSessions&) = delete;
-  ~AgentSessions();
+  ~AgentSessions() = default;
 
   // The first session.
   Result<> start();
@@ -83,19 +82,17 @@ class AgentSessions {
   void housekeep();
   void tell_problems();
   void watch();
-  void unwatch();
+  void on_readable();
   void fail_session(const Error& error);
 
   AgentOptions options_;
   std::optional<AgentOptions> next_options_;
-  EventLoop& loop_;
   SessionCounters& counters_;
   int frequency_hz_ = 0;
   std::string engine_reason_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
-  std::set<int> watched_;
-  UniqueFd timer_;
+  EngineWatch watch_;                     // before the engine goes, its descriptors do
   Moment begin_;
   Clock::time_point next_housekeeping_;
   std::string last_problem_;

@@ -9,7 +9,6 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "userspace/cli/engine_start.h"
+#include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_selection.h"
@@ -39,7 +39,6 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kFirstTick(100);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 constexpr milliseconds kNamesPoll(50);  // while a look waits for its names
 constexpr std::size_t kMoments = 5;     // that a look is of
@@ -67,7 +66,6 @@ class TopRun {
 
   Result<> prepare();
   Result<> start();
-  Result<> watch_engine();
   void on_key();
   Result<> on_tick();
   Result<> look();
@@ -88,8 +86,7 @@ class TopRun {
   std::optional<ContainerNames> container_names_;
   std::deque<Unnamed> unnamed_;
   std::unique_ptr<RecordEngine> engine_;
-  std::set<int> watched_;
-  UniqueFd tick_timer_;
+  std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
   UniqueFd look_timer_;
   UniqueFd end_timer_;
   Clock::time_point cut_;
@@ -98,20 +95,22 @@ class TopRun {
 };
 
 TopRun::~TopRun() {
+  watch_.reset();
   engine_.reset();  // what waits for names ends with it
 }
 
 Result<> TopRun::prepare() {
   const RecordOptions& recording = options_.recording;
   state_.shown.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
-  const Selection selection = TRY(find_selection(recording));
-  const std::vector<pid_t> pids = TRY(find_processes(recording.pids));
+  const SessionSettings settings{.pids = TRY(find_processes(recording.pids)),
+                                 .selection = TRY(find_selection(recording)),
+                                 .frequency_hz = state_.shown.frequency_hz};
   ChosenEngine chosen = TRY(prepare_engine(recording, state_.shown.frequency_hz, true));
   engine_ = std::move(chosen.engine);
   if (recording.has_container_names) {
     container_names_.emplace(container_sockets_of(recording));
   }
-  return engine_->reselect(pids, selection);
+  return engine_->prepare_session(settings);
 }
 
 void TopRun::keep(Result<> result) {
@@ -120,35 +119,14 @@ void TopRun::keep(Result<> result) {
   }
 }
 
-Result<> TopRun::watch_engine() {
-  std::set<int> wanted;
-  for (const int fd : engine_->fds()) {
-    wanted.insert(fd);
-  }
-  for (const int fd : watched_) {
-    if (!wanted.contains(fd)) {
-      loop_->remove(fd);
-    }
-  }
-  for (const int fd : wanted) {
-    if (!watched_.contains(fd)) {
-      TRY(loop_->add(fd, [this] { keep(engine_->on_readable()); }));
-    }
-  }
-  watched_ = std::move(wanted);
-  return {};
-}
-
 Result<> TopRun::start() {
   loop_ = TRY(EventLoop::open());
-  const milliseconds interval = engine_->tick_interval();
-  tick_timer_ = TRY(open_timer(std::min(kFirstTick, interval), interval));
-  TRY(loop_->add(tick_timer_.get(), [this] { keep(on_tick()); }));
   TRY(loop_->add(signals_->fd(), [this] { state_.is_over |= signals_->read().has_value(); }));
   TRY(engine_->start());
   cut_ = Clock::now();
   next_housekeeping_ = cut_ + kHousekeeping;
-  TRY(watch_engine());
+  watch_.emplace(*loop_, [this] { keep(engine_->on_readable()); }, [this] { keep(on_tick()); });
+  TRY(watch_->watch(*engine_));
   look_timer_ = TRY(open_timer(std::chrono::seconds(options_.delay_s)));
   TRY(loop_->add(look_timer_.get(), [this] {
     drain_timer(look_timer_.get());
@@ -184,7 +162,6 @@ void TopRun::on_key() {
 }
 
 Result<> TopRun::on_tick() {
-  drain_timer(tick_timer_.get());
   TRY(engine_->tick());
   for (const ContainerRef& container : engine_->take_new_containers()) {
     if (container_names_) {
@@ -213,11 +190,12 @@ void TopRun::tell_problems() {
 
 Result<> TopRun::look() {
   if (unnamed_.size() < kMaxUnnamed) {
-    SessionEnd end = TRY(engine_->cut());
+    SessionCut cut = TRY(engine_->cut(nullptr));
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(cut_, now)).count();
-    unnamed_.push_back({.end = std::async(std::launch::async, std::move(end)), .seconds = seconds});
-    TRY(watch_engine());
+    unnamed_.push_back(
+        {.end = std::async(std::launch::async, std::move(cut.end)), .seconds = seconds});
+    TRY(watch_->watch(*engine_));
   }
   return take_named();
 }
