@@ -15,6 +15,9 @@
 #include "userspace/output/flame_graph.h"
 #include "userspace/output/profile_header.h"
 #include "userspace/output/session_files.h"
+#include "userspace/process/process.h"
+#include "userspace/profile/container_columns.h"
+#include "userspace/profile/profile.h"
 
 namespace waggle {
 
@@ -23,6 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kHousekeeping = std::chrono::seconds(1);
+constexpr milliseconds kNameTime(500);  // for containers' names that have not come yet
 
 std::string host_name() {
   std::string name(256, '\0');
@@ -34,21 +38,43 @@ struct WriteOrder {
   SessionFiles files;
   bool has_flame_graph;
   RunFacts facts;
+  RunArguments run_arguments;
+  std::vector<std::string> excluded;  // by the selection
+  std::optional<double> cpu_avg;      // % of the host
+  std::optional<double> mem_avg;
 };
 
-Result<> write_profile(const WriteOrder& order, const EngineResult& result) {
+Profile with_names(Profile profile, ContainerNames* names) {
+  if (names == nullptr) {
+    return profile;
+  }
+  names->wait(kNameTime);
+  if (const auto problem = names->take_problem()) {
+    LOG_WARNING("{}, continuing with containers' ids in place of their names", *problem);
+  }
+  return name_containers(std::move(profile), [&](std::string_view id) { return names->find(id); });
+}
+
+Result<> write_profile(const WriteOrder& order, EngineResult result, RecordMetadata& metadata,
+                       ContainerNames* names) {
   ProfileHeader header;
   header.facts = complete_facts(result.facts, order.facts);
+  header.facts.excluded.insert(header.facts.excluded.begin(), order.excluded.begin(),
+                               order.excluded.end());
+  header.container_names_enabled = names != nullptr;
+  metadata.fill(header, order.run_arguments);
+  header.cpu_avg = order.cpu_avg;
+  header.mem_avg = order.mem_avg;
+  const Profile profile = with_names(std::move(result.profile), names);
   if (order.has_flame_graph) {
-    auto page =
-        render_flame_graph(result.profile, {.title = host_name(), .recording = header.facts});
+    auto page = render_flame_graph(profile, {.title = host_name(), .recording = header.facts});
     if (page) {
       header.flame_graph_page = *std::move(page);
     } else {
       LOG_WARNING("{}, continuing without a flame graph", page.error().what);
     }
   }
-  const std::string text = render_collapsed(result.profile, render_header(header));
+  const std::string text = render_collapsed(profile, render_header(header));
   for (const std::string& path :
        TRY(write_session(order.files, order.facts.times.end, text, header.flame_graph_page))) {
     LOG_INFO("Saved {} to {}", path.ends_with(".col") ? "collapsed stacks" : "flamegraph", path);
@@ -76,7 +102,8 @@ Result<SessionSettings> find_settings(const RecordOptions& recording) {
   return settings;
 }
 
-void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters) {
+void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
+                 RecordMetadata& metadata, ContainerNames* names) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -87,7 +114,8 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
   for (const std::string& warning : result->warnings) {
     LOG_WARNING("{}", warning);
   }
-  if (const Result<> written = write_profile(order, *result); !written) {
+  if (const Result<> written = write_profile(order, *std::move(result), metadata, names);
+      !written) {
     ++counters.unwritten;
     LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
     return;
@@ -101,13 +129,20 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
                              SessionCounters& counters)
     : options_(options),
       counters_(counters),
-      watch_(loop, [this] { on_readable(); }, [this] { on_tick(); }) {}
+      watch_(
+          loop, [this] { on_readable(); }, [this] { on_tick(); }),
+      metadata_(options.recording) {
+  if (options.recording.has_container_names) {
+    container_names_.emplace(container_sockets_of(options.recording));
+  }
+}
 
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
   const RecordOptions& recording = options_.recording;
   const SessionSettings settings = TRY(find_settings(recording));
   frequency_hz_ = settings.frequency_hz;
+  excluded_ = settings.selection.left_out;
   ChosenEngine chosen = TRY(prepare_engine(recording, frequency_hz_, true));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings));
@@ -118,6 +153,7 @@ Result<> AgentSessions::begin_recording() {
 
 void AgentSessions::note_begin(const Moment& now) {
   begin_ = now;
+  metrics_.begin();
   ++counters_.begun;
   ++counters_.unended;
 }
@@ -131,6 +167,7 @@ Result<> AgentSessions::begin_session() {
 }
 
 Result<> AgentSessions::start() {
+  TRY(metadata_.prepare());
   return begin_session();
 }
 
@@ -158,6 +195,11 @@ void AgentSessions::on_tick() {
   if (const Result<> ticked = engine_->tick(); !ticked) {
     fail_session(ticked.error());
   }
+  for (const ContainerRef& container : engine_->take_new_containers()) {
+    if (container_names_) {
+      container_names_->want(*container);
+    }
+  }
   if (Clock::now() >= next_housekeeping_) {
     next_housekeeping_ = Clock::now() + kHousekeeping;
     housekeep();
@@ -169,6 +211,7 @@ void AgentSessions::housekeep() {
     last_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_problem_);
   }
+  metrics_.poll();
   tell_problems();
 }
 
@@ -188,10 +231,15 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
                 .times = {.start = begin_.wall, .end = begin_.wall + duration},
                 .frequency_hz = frequency_hz,
                 .command_status = std::nullopt,
-                .cpu_s = now.cpu_s - begin_.cpu_s}};
-  SessionCounters& counters = counters_;
-  const bool has_room = writer_.push([order = std::move(order), end = std::move(end),
-                                      &counters]() mutable { end_session(order, end, counters); });
+                .cpu_s = now.cpu_s - begin_.cpu_s},
+      .run_arguments = run_arguments_of(options_.recording, options_.duration_s),
+      .excluded = excluded_,
+      .cpu_avg = options_.recording.has_metrics ? metrics_.cpu_average() : std::nullopt,
+      .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
+  const bool has_room = writer_.push([this, order = std::move(order),
+                                      end = std::move(end)]() mutable {
+    end_session(order, end, counters_, metadata_, container_names_ ? &*container_names_ : nullptr);
+  });
   if (!has_room) {
     ++counters_.dropped;
     --counters_.unended;
@@ -219,6 +267,7 @@ Result<> AgentSessions::cut() {
   } else if (next) {
     options_ = *next;
     frequency_hz_ = change->frequency_hz;
+    excluded_ = change->selection.left_out;
     LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
   }
   note_begin(now);

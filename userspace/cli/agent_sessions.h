@@ -18,8 +18,11 @@
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
+#include "userspace/cli/record_metadata.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
+#include "userspace/metadata/system_metrics.h"
+#include "userspace/remote/container_names.h"
 
 namespace waggle {
 
@@ -96,8 +99,12 @@ class AgentSessions {
   Moment begin_;
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
-  bool is_failing_ = false;  // told once
-  SessionWriter writer_;     // last: its jobs end first
+  bool is_failing_ = false;            // told once
+  std::vector<std::string> excluded_;  // by the selection
+  SystemMetrics metrics_;              // of the session
+  RecordMetadata metadata_;            // the writer's thread alone, once a session is on
+  std::optional<ContainerNames> container_names_;  // none: their ids are shown
+  SessionWriter writer_;                           // last: its jobs end first
 };
 
 }  // namespace waggle

@@ -29,6 +29,7 @@
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
+#include "userspace/metadata/system_metrics.h"
 #include "userspace/output/profile_header.h"
 #include "userspace/output/terminal_summary.h"
 #include "userspace/process/proc_fs.h"
@@ -112,6 +113,7 @@ class RecordRun {
   std::optional<int> command_status_;
   std::optional<ProgressBar> bar_;
   RecordMetadata metadata_;
+  SystemMetrics metrics_;
   std::optional<ContainerNames> container_names_;  // none: their ids are shown
   RecordingTimes times_;
   Clock::time_point start_;
@@ -186,7 +188,7 @@ Result<> RecordRun::start() {
   times_.start = std::chrono::system_clock::now();
   start_ = Clock::now();
   next_housekeeping_ = start_ + kHousekeeping;
-  metadata_.begin();
+  metrics_.begin();
   if (command_) {
     TRY(command_->release());
     if (command_->pidfd() >= 0) {
@@ -227,7 +229,7 @@ void RecordRun::housekeep() {
     last_cpu_problem_ = kept.error().what;
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
-  metadata_.poll();
+  metrics_.poll();
   tell_problems();
   if (engine_->is_over()) {
     if (!options_.pids.empty()) {
@@ -325,7 +327,11 @@ Result<int> RecordRun::report_result() {
   }
   ProfileHeader header;
   header.container_names_enabled = container_names_.has_value();
-  metadata_.fill(header);
+  metadata_.fill(header, run_arguments_of(options_, options_.duration_s));
+  if (options_.has_metrics) {
+    header.cpu_avg = metrics_.cpu_average();
+    header.mem_avg = metrics_.memory_average();
+  }
   header.facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
                                                   .times = times_,
                                                   .frequency_hz = frequency_hz_,

@@ -15,9 +15,20 @@
 
 namespace waggle {
 
+RunArguments run_arguments_of(const RecordOptions& options, std::optional<int> duration_s) {
+  RunArguments arguments = {{"profiling_frequency", std::to_string(options.frequency_hz)}};
+  if (duration_s) {
+    arguments.emplace_back("profiling_duration", std::to_string(*duration_s));
+  }
+  if (!options.pids.empty()) {
+    arguments.emplace_back("pids", fmt::format("{}", fmt::join(options.pids, ",")));
+  }
+  return arguments;
+}
+
 Result<> RecordMetadata::prepare() {
-  if (!options_.external_metadata.empty()) {
-    auto read = read_external_metadata(options_.external_metadata);
+  if (!external_path_.empty()) {
+    auto read = read_external_metadata(external_path_);
     if (!read) {
       return add_context("--external-metadata", std::move(read).error());
     }
@@ -26,37 +37,29 @@ Result<> RecordMetadata::prepare() {
     }
     external_ = std::move(read->of_host);
   }
-  if (options_.asks_cloud) {
-    cloud_ = std::make_unique<CloudQuestion>(CloudPlaces{});
+  if (asks_cloud_) {
+    question_ = std::make_unique<CloudQuestion>(CloudPlaces{});
   }
   return {};
 }
 
-void RecordMetadata::fill(ProfileHeader& header) {
-  OwnMetadata own{
-      .version = std::string(program_version()),
-      .spawn_time = spawn_time_,
-      .run_arguments = {{"profiling_frequency", std::to_string(options_.frequency_hz)}}};
-  if (options_.duration_s) {
-    own.run_arguments.emplace_back("profiling_duration", std::to_string(*options_.duration_s));
+void RecordMetadata::fill(ProfileHeader& header, RunArguments run_arguments) {
+  const OwnMetadata own{.version = std::string(program_version()),
+                        .spawn_time = spawn_time_,
+                        .run_arguments = std::move(run_arguments)};
+  Metadata metadata = has_metadata_ ? collect_system_metadata(own) : least_metadata(own);
+  if (question_) {
+    cloud_ = std::exchange(question_, nullptr)->finish();
   }
-  if (!options_.pids.empty()) {
-    own.run_arguments.emplace_back("pids", fmt::format("{}", fmt::join(options_.pids, ",")));
-  }
-  Metadata metadata = options_.has_metadata ? collect_system_metadata(own) : least_metadata(own);
-  if (const auto found = cloud_ ? std::exchange(cloud_, nullptr)->finish() : std::nullopt) {
+  if (cloud_) {
     std::ranges::find(metadata, "cloud_provider", &Metadata::value_type::first)->second =
-        json_text(found->provider);
-    metadata.emplace_back("cloud_info", found->info);
+        json_text(cloud_->provider);
+    metadata.emplace_back("cloud_info", cloud_->info);
   }
   if (!external_.empty()) {
     metadata.emplace_back("external_metadata", external_);
   }
   header.metadata = std::move(metadata);
-  if (options_.has_metrics) {
-    header.cpu_avg = metrics_.cpu_average();
-    header.mem_avg = metrics_.memory_average();
-  }
 }
 
 }  // namespace waggle

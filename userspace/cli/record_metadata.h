@@ -1,39 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the header of a `.col` file says of the host, gathered while `waggle record` runs.
+// What the header of a `.col` file says of the host, gathered while it is sampled.
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/metadata/cloud_metadata.h"
-#include "userspace/metadata/system_metrics.h"
 #include "userspace/output/profile_header.h"
 
 namespace waggle {
 
-// One thread.
+// What was asked for, as the header tells it.
+using RunArguments = std::vector<std::pair<std::string, std::string>>;
+RunArguments run_arguments_of(const RecordOptions& options, std::optional<int> duration_s);
+
+// One thread, any.
 class RecordMetadata {
  public:
-  explicit RecordMetadata(const RecordOptions& options) : options_(options) {}
+  explicit RecordMetadata(const RecordOptions& options)
+      : external_path_(options.external_metadata),
+        has_metadata_(options.has_metadata),
+        asks_cloud_(options.asks_cloud) {}
 
   // Reads the external file and asks the cloud.  Errc::not_found, malformed: the file cannot count.
   Result<> prepare();
-  // With the recording.
-  void begin() { metrics_.begin(); }
-  // About once a second.
-  void poll() { metrics_.poll(); }
-  // At its end.
-  void fill(ProfileHeader& header);
+  // At the end of a recording, or of each session.
+  void fill(ProfileHeader& header, RunArguments run_arguments);
 
  private:
-  const RecordOptions& options_;
+  std::string external_path_;
+  bool has_metadata_;
+  bool asks_cloud_;
   std::chrono::system_clock::time_point spawn_time_ = std::chrono::system_clock::now();
-  std::string external_;  // JSON; "": none
-  SystemMetrics metrics_;
-  std::unique_ptr<CloudQuestion> cloud_;
+  std::string external_;                     // JSON; "": none
+  std::unique_ptr<CloudQuestion> question_;  // nullptr: there is none, or not any more
+  std::optional<CloudMetadata> cloud_;
 };
 
 }  // namespace waggle
