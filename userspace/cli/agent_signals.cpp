@@ -13,7 +13,6 @@
 #include <optional>
 #include <utility>
 
-
 namespace waggle {
 
 namespace {

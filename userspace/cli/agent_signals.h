@@ -38,8 +38,7 @@ class AgentSignals {
   bool take_reload() { return is_reloading_.exchange(false); }
 
  private:
-  AgentSignals(StopSignals signals, UniqueFd heard, UniqueFd wake,
-               std::function<int()> last_words);
+  AgentSignals(StopSignals signals, UniqueFd heard, UniqueFd wake, std::function<int()> last_words);
   void run();
   void take_signal();
 

@@ -156,9 +156,9 @@ Result<> EbpfEngine::prepare_session(const SessionSettings& settings) {
 
 Result<SessionCut> EbpfEngine::cut(const SessionSettings* change) {
   SessionCut cut;
-  EndedSession ended =
-      change == nullptr ? TRY(recorder_->cut())
-                        : TRY(recorder_->cut([&] { change_to(*change, cut.changed); }));
+  EndedSession ended = change == nullptr
+                           ? TRY(recorder_->cut())
+                           : TRY(recorder_->cut([&] { change_to(*change, cut.changed); }));
   cut.end = [ended = std::move(ended)]() mutable -> Result<EngineResult> {
     return result_of(TRY(ended.wait()));
   };

@@ -63,7 +63,10 @@ std::string name_in_module(const Module& module, std::string_view place, std::ui
 }  // namespace
 
 FrameNamer::FrameNamer(std::size_t module_cache_bytes, std::stop_token stop)
-    : stop_(std::move(stop)), modules_(module_cache_bytes), perf_maps_(kPerfMapBytes), vdso_(load_vdso()) {}
+    : stop_(std::move(stop)),
+      modules_(module_cache_bytes),
+      perf_maps_(kPerfMapBytes),
+      vdso_(load_vdso()) {}
 
 std::size_t FrameNamer::FrameKeyHash::operator()(const FrameKey& key) const {
   return std::hash<std::uint64_t>()(key.address * 0x9e3779b97f4a7c15 ^ key.space);

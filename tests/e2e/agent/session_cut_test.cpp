@@ -51,8 +51,8 @@ std::uint64_t samples_with(const Profile& profile, std::string_view comm, std::s
 // For as long as the program needs to use that much more CPU: other work is on the machine.
 void run_while(RecorderRun& run, const TestProgram& program, milliseconds busy) {
   const CpuTime end = cpu_time_of(program.pid()) + busy;
-  ASSERT_TRUE(run.run_until(std::chrono::seconds(20),
-                            [&] { return cpu_time_of(program.pid()) >= end; }));
+  ASSERT_TRUE(
+      run.run_until(std::chrono::seconds(20), [&] { return cpu_time_of(program.pid()) >= end; }));
 }
 
 TEST(SessionCut, each_session_adds_up_and_together_they_are_what_the_kernel_counted) {
