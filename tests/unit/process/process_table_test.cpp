@@ -515,6 +515,7 @@ TEST_F(ProcessTableTest, a_rename_does_not_change_the_exec_name) {
 }
 
 TEST_F(ProcessTableTest, gone_processes_resolve_within_their_grace_and_are_forgotten_after) {
+  limits_.name_grace_ns = 2 * limits_.mapping_grace_ns;
   put_shell();
   fork(100, 200);
   exec(200, "ls");
