@@ -66,6 +66,9 @@ TEST(Agent, writes_a_pair_of_files_for_each_session) {
     EXPECT_EQ(header["waggle"]["frequency"], 99);
     EXPECT_THAT(header["flamegraph_html"].get<std::string>(), testing::StartsWith("<!"));
     EXPECT_GT(files[i].count_of("recursion", "main"), 0U);
+    EXPECT_EQ(header["metadata"]["run_arguments"]["profiling_duration"], "1");
+    EXPECT_GT(header["metadata"]["processors"], 0);
+    EXPECT_TRUE(header["metrics"]["cpu_avg"].is_number()) << header["metrics"].dump();
     if (i > 0) {  // neither a gap nor an overlap
       EXPECT_NEAR(header["waggle"]["start_time"].get<double>(),
                   files[i - 1].header["waggle"]["end_time"].get<double>(), 0.002);

@@ -136,17 +136,18 @@ TEST(SessionCut, a_rate_that_changes_shows_in_the_next_session_alone) {
     return static_cast<double>(recording->stats.samples) /
            std::chrono::duration<double>(busy).count();
   };
-  CpuTime before = cpu_time_of(program.pid());
+  const CpuTime before = cpu_time_of(program.pid());
   run_while(run, program, milliseconds(600));
-  CpuTime after = cpu_time_of(program.pid());
-  auto first = run->cut();
-  EXPECT_NEAR(rate_of(std::move(first), after - before), 500, 60);
-  ASSERT_TRUE(run->set_frequency(100));
-  before = cpu_time_of(program.pid());
+  CpuTime middle{};
+  auto first = run->cut([&] {
+    EXPECT_TRUE(run->set_frequency(100));
+    middle = cpu_time_of(program.pid());
+  });
   run_while(run, program, milliseconds(900));
-  after = cpu_time_of(program.pid());
+  const CpuTime after = cpu_time_of(program.pid());
   auto second = run->cut();
-  EXPECT_NEAR(rate_of(std::move(second), after - before), 100, 15);
+  EXPECT_NEAR(rate_of(std::move(first), middle - before), 500, 60);
+  EXPECT_NEAR(rate_of(std::move(second), after - middle), 100, 15);
   EXPECT_TRUE(run->housekeep());
 }
 
