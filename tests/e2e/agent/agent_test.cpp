@@ -225,6 +225,62 @@ TEST(Agent, goes_on_where_the_disk_is_full) {
   EXPECT_EQ(::umount(place.output().c_str()), 0);
 }
 
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t child = 0; list >> child;) {
+      children.push_back(child);
+    }
+  }
+  return children;
+}
+
+// With tools beside it: perf.
+Words with_perf(const AgentPlace& place, const std::string& duration) {
+  return place.words(
+      {"-d", duration, "-f", "99", "--no-flamegraph", "--engine", "fallback", "--no-python"});
+}
+
+TEST(Agent, ends_in_time_though_a_tool_does_not) {
+  const AgentPlace place;
+  WaggleRun agent(with_perf(place, "60"));
+  ASSERT_TRUE(place.wait_for_log("sampling at 99 Hz"));
+  const std::vector<pid_t> tools = children_of(agent.pid());
+  ASSERT_FALSE(tools.empty());
+  for (const pid_t tool : tools) {
+    ASSERT_EQ(::kill(tool, SIGSTOP), 0);  // it hears nothing of its end
+  }
+  const AgentEnd end = end_agent(agent);
+  EXPECT_LT(end.took, kEndTime);
+  EXPECT_EQ(end.result.status, 1);
+  EXPECT_THAT(end.result.err, HasSubstr("leaving without it; sessions lost: 1"));
+  EXPECT_FALSE(std::filesystem::exists(place.path("agent.pid")));
+  for (const pid_t tool : tools) {
+    EXPECT_TRUE(wait_until([&] { return !is_running(tool); })) << tool;
+  }
+}
+
+TEST(Agent, goes_on_with_the_next_session_where_a_tool_dies) {
+  const TestProgram program({RECURSION, "20"});
+  const AgentPlace place;
+  WaggleRun agent(with_perf(place, "2"));
+  ASSERT_TRUE(place.wait_for_log("sampling at 99 Hz"));
+  const std::vector<pid_t> tools = children_of(agent.pid());
+  ASSERT_FALSE(tools.empty());
+  for (const pid_t tool : tools) {
+    (void)::kill(tool, SIGKILL);  // those after the first may have gone with it
+  }
+  ASSERT_TRUE(wait_until([&] { return !is_running(tools.front()); }));
+  const std::size_t before = place.profiles().size();
+  ASSERT_TRUE(place.wait_for_profiles(before + 2));
+  const AgentEnd end = end_agent(agent);
+  EXPECT_EQ(end.result.status, 0) << end.result.err;
+  EXPECT_LT(end.took, kEndTime);
+  EXPECT_GT(place.read_profiles().at(before + 1).count_of("recursion", "main"), 0U);
+}
+
 TEST(Agent, keeps_the_last_files_alone_with_rotating_output) {
   const AgentPlace place;
   WaggleRun agent(place.words({"-d", "1", "--rotating-output"}));
