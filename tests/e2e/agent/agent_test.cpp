@@ -65,7 +65,9 @@ TEST(Agent, writes_a_pair_of_files_for_each_session) {
     EXPECT_TRUE(files[i].adds_up());
     EXPECT_EQ(header["waggle"]["frequency"], 99);
     EXPECT_THAT(header["flamegraph_html"].get<std::string>(), testing::StartsWith("<!"));
-    EXPECT_GT(files[i].count_of("recursion", "main"), 0U);
+    if (i + 1 < files.size()) {  // the signal ended the last one, maybe before the program's turn
+      EXPECT_GT(files[i].count_of("recursion", "main"), 0U) << i << ", " << header["waggle"];
+    }
     if (i > 0) {  // neither a gap nor an overlap
       EXPECT_NEAR(header["waggle"]["start_time"].get<double>(),
                   files[i - 1].header["waggle"]["end_time"].get<double>(), 0.002);
