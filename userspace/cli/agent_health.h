@@ -27,6 +27,7 @@ class AgentHealth {
   explicit AgentHealth(ServiceManager manager) : manager_(std::move(manager)) {}
   AgentHealth(const AgentHealth&) = delete;
   AgentHealth& operator=(const AgentHealth&) = delete;
+  ~AgentHealth() = default;
 
   Result<> listen(const ListenAddress& address);
   // A few times a second: the main loop lives, and this is how things are.

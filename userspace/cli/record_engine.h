@@ -90,7 +90,9 @@ class RecordEngine {
 
   // Before start().
   virtual Result<> prepare_session(const SessionSettings& settings) {
-    TRY(select(settings.selection));
+    if (!settings.selection.is_everything()) {
+      TRY(select(settings.selection));
+    }
     for (const pid_t pid : settings.pids) {
       TRY(select_pid(pid));
     }

@@ -65,10 +65,12 @@ TEST(Agent, writes_a_pair_of_files_for_each_session) {
     EXPECT_TRUE(files[i].adds_up());
     EXPECT_EQ(header["waggle"]["frequency"], 99);
     EXPECT_THAT(header["flamegraph_html"].get<std::string>(), testing::StartsWith("<!"));
-    EXPECT_GT(files[i].count_of("recursion", "main"), 0U);
     EXPECT_EQ(header["metadata"]["run_arguments"]["profiling_duration"], "1");
     EXPECT_GT(header["metadata"]["processors"], 0);
     EXPECT_TRUE(header["metrics"]["cpu_avg"].is_number()) << header["metrics"].dump();
+    if (i + 1 < files.size()) {  // the signal ended the last one, maybe before the program's turn
+      EXPECT_GT(files[i].count_of("recursion", "main"), 0U) << i << ", " << header["waggle"];
+    }
     if (i > 0) {  // neither a gap nor an overlap
       EXPECT_NEAR(header["waggle"]["start_time"].get<double>(),
                   files[i - 1].header["waggle"]["end_time"].get<double>(), 0.002);
@@ -226,6 +228,62 @@ TEST(Agent, goes_on_where_the_disk_is_full) {
     }
   }
   EXPECT_EQ(::umount(place.output().c_str()), 0);
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t child = 0; list >> child;) {
+      children.push_back(child);
+    }
+  }
+  return children;
+}
+
+// With tools beside it: perf.
+Words with_perf(const AgentPlace& place, const std::string& duration) {
+  return place.words(
+      {"-d", duration, "-f", "99", "--no-flamegraph", "--engine", "fallback", "--no-python"});
+}
+
+TEST(Agent, ends_in_time_though_a_tool_does_not) {
+  const AgentPlace place;
+  WaggleRun agent(with_perf(place, "60"));
+  ASSERT_TRUE(place.wait_for_log("sampling at 99 Hz"));
+  const std::vector<pid_t> tools = children_of(agent.pid());
+  ASSERT_FALSE(tools.empty());
+  for (const pid_t tool : tools) {
+    ASSERT_EQ(::kill(tool, SIGSTOP), 0);  // it hears nothing of its end
+  }
+  const AgentEnd end = end_agent(agent);
+  EXPECT_LT(end.took, kEndTime);
+  EXPECT_EQ(end.result.status, 1);
+  EXPECT_THAT(end.result.err, HasSubstr("leaving without it; sessions lost: 1"));
+  EXPECT_FALSE(std::filesystem::exists(place.path("agent.pid")));
+  for (const pid_t tool : tools) {
+    EXPECT_TRUE(wait_until([&] { return !is_running(tool); })) << tool;
+  }
+}
+
+TEST(Agent, goes_on_with_the_next_session_where_a_tool_dies) {
+  const TestProgram program({RECURSION, "20"});
+  const AgentPlace place;
+  WaggleRun agent(with_perf(place, "2"));
+  ASSERT_TRUE(place.wait_for_log("sampling at 99 Hz"));
+  const std::vector<pid_t> tools = children_of(agent.pid());
+  ASSERT_FALSE(tools.empty());
+  for (const pid_t tool : tools) {
+    (void)::kill(tool, SIGKILL);  // those after the first may have gone with it
+  }
+  ASSERT_TRUE(wait_until([&] { return !is_running(tools.front()); }));
+  const std::size_t before = place.profiles().size();
+  ASSERT_TRUE(place.wait_for_profiles(before + 2));
+  const AgentEnd end = end_agent(agent);
+  EXPECT_EQ(end.result.status, 0) << end.result.err;
+  EXPECT_LT(end.took, kEndTime);
+  EXPECT_GT(place.read_profiles().at(before + 1).count_of("recursion", "main"), 0U);
 }
 
 TEST(Agent, keeps_the_last_files_alone_with_rotating_output) {
