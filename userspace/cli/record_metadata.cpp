@@ -33,10 +33,15 @@ Result<> RecordMetadata::prepare() {
 }
 
 void RecordMetadata::fill(ProfileHeader& header) {
-  OwnMetadata own{
-      .version = std::string(program_version()),
-      .spawn_time = spawn_time_,
-      .run_arguments = {{"profiling_frequency", std::to_string(options_.frequency_hz)}}};
+  OwnMetadata own{.version = std::string(program_version()),
+                  .spawn_time = spawn_time_,
+                  .profiling_mode = std::string(profiling_mode_name(options_.mode)),
+                  .run_arguments = {}};
+  if (options_.mode == ProfilingMode::allocation) {
+    own.run_arguments.emplace_back("alloc_interval", std::to_string(options_.alloc_interval_bytes));
+  } else {
+    own.run_arguments.emplace_back("profiling_frequency", std::to_string(options_.frequency_hz));
+  }
   if (options_.duration_s) {
     own.run_arguments.emplace_back("profiling_duration", std::to_string(*options_.duration_s));
   }

@@ -30,12 +30,18 @@ enum class PythonMode {
   disabled,
 };
 
-// Of async-profiler; automatic: cpu, which needs no perf events where there are none.
+// What is counted.
+enum class ProfilingMode { cpu, allocation };
+
+// Of async-profiler, with ProfilingMode::cpu; automatic: cpu, which needs no perf events where
+// there are none.
 enum class JavaMode { cpu, itimer, wall, disabled };
 
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
+  ProfilingMode mode = ProfilingMode::cpu;
+  std::int64_t alloc_interval_bytes = std::int64_t{2} << 20;  // of each sample, on average
   Engine engine = Engine::automatic;
   std::vector<pid_t> pids;  // sorted, without duplicates; empty: the whole host
   // Each of the next that is not empty must be met too.
@@ -87,6 +93,9 @@ struct RecordOptions {
   bool is_quiet = false;
   bool is_verbose = false;
 };
+
+// As gProfiler's `profiling_mode`.
+std::string_view profiling_mode_name(ProfilingMode mode);
 
 bool is_start_of_container_id(std::string_view text);
 

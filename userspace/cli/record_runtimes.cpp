@@ -86,8 +86,11 @@ Result<std::unique_ptr<ProcessToolProfiler>> make_py_spy(const RecordOptions& op
                                       std::move(hooks));
 }
 
-JavaEvent java_event(JavaMode mode) {
-  switch (mode) {
+JavaEvent java_event(const RecordOptions& options) {
+  if (options.mode == ProfilingMode::allocation) {
+    return JavaEvent::alloc;
+  }
+  switch (options.java_mode) {
     case JavaMode::cpu:
     case JavaMode::disabled:
       break;
@@ -110,12 +113,14 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
     duration = std::chrono::seconds(*options.duration_s);
   }
   return JavaSession::prepare({.path = options.async_profiler_path,
-                               .async_profiler = {.event = java_event(options.java_mode),
+                               .async_profiler = {.event = java_event(options),
                                                   .frequency_hz = frequency_hz,
+                                                  .alloc_bytes = options.alloc_interval_bytes,
                                                   .tells_threads = options.has_thread_frames,
                                                   .more = options.async_profiler_args},
                                .duration = duration,
                                .patience = std::chrono::seconds(options.java_patience_s),
+                               .has_native_frames = options.mode == ProfilingMode::cpu,
                                .targets = std::move(targets)},
                               std::move(hooks));
 }
@@ -277,6 +282,11 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   const RuntimeHooks hooks = engine->runtime_hooks();
   auto selection = std::make_unique<Selection>();
   const RuntimeTargets targets = targets_of(options, *selection);
+  if (options.mode == ProfilingMode::allocation) {
+    profilers.push_back(TRY(make_java(options, frequency_hz, targets, hooks)));
+    return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
+                                                std::move(profilers), nullptr, options);
+  }
   std::unique_ptr<ProcessToolProfiler> py_spy =
       TRY(make_py_spy(options, frequency_hz, *engine, targets, hooks));
   ProcessToolProfiler* const python = py_spy.get();

@@ -81,6 +81,11 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "HZ",
      .group = kSampling,
      .help = "samples per second and CPU, 1 to 10,000; default 99"},
+    {.name = "mode",
+     .value = "MODE",
+     .group = kSampling,
+     .help = "what is counted: cpu, samples of what runs; allocation, the bytes that Java "
+             "allocates, and nothing else; default cpu"},
     {.name = "engine",
      .value = "NAME",
      .group = kSampling,
@@ -171,7 +176,12 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "MODE",
      .group = kJava,
      .help = "what async-profiler samples by: cpu, itimer, wall or auto; default auto, which is "
-             "cpu"},
+             "cpu; with --mode allocation always alloc"},
+    {.name = "alloc-interval",
+     .value = "SIZE",
+     .group = kJava,
+     .help = "with --mode allocation: one sample for so many bytes, on average; 512kb, 2mb, 1gb; "
+             "default 2mb"},
     {.name = "java-async-profiler-args",
      .value = "STRING",
      .group = kJava,

@@ -152,17 +152,21 @@ void JavaSession::start_run(Jvm jvm) {
   run.recording = *std::move(recording);
 }
 
+std::string_view JavaSession::otherwise() const {
+  return options_.has_native_frames ? "with native frames there" : "without it";
+}
+
 void JavaSession::skip(Run& run, const std::string& reason) {
   run.result.error = fmt::format("[Profiling skipped: {}]", reason);
   notes_.exclude(reason, run.pid);
-  notes_.tell(fmt::format("process {} ({}): {}, continuing with native frames there", run.pid,
-                          run.result.comm, reason));
+  notes_.tell(fmt::format("process {} ({}): {}, continuing {}", run.pid, run.result.comm, reason,
+                          otherwise()));
 }
 
 void JavaSession::fail_run(Run& run, const std::string& reason) {
   run.result.error = fmt::format("[Profiling error: {}]", reason);
-  notes_.add_problem(fmt::format("process {} ({}): {}, continuing with native frames there",
-                                 run.pid, run.result.comm, reason));
+  notes_.add_problem(fmt::format("process {} ({}): {}, continuing {}", run.pid, run.result.comm,
+                                 reason, otherwise()));
 }
 
 void JavaSession::advance() {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct JavaSessionOptions {
   AsyncProfilerOptions async_profiler;  // of each; the timeout is this session's
   std::optional<std::chrono::seconds> duration;  // none: until it is told to end
   std::chrono::seconds patience{30};             // with each answer of a JVM
+  bool has_native_frames = true;  // another profiler has them where this one tells nothing
   RuntimeTargets targets;
 };
 
@@ -68,6 +70,7 @@ class JavaSession final : public RuntimeProfiler {
   Verdict look_at(pid_t pid);
   Run& add_run(pid_t pid);
   void start_run(Jvm jvm);
+  [[nodiscard]] std::string_view otherwise() const;
   void skip(Run& run, const std::string& reason);
   void fail_run(Run& run, const std::string& reason);
   void advance();

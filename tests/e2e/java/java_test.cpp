@@ -388,6 +388,66 @@ TEST_P(Java, stays_native_where_that_is_asked_for) {
   EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
 }
 
+std::vector<std::string> record_allocations(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"record",
+                                        "--mode",
+                                        "allocation",
+                                        "-o",
+                                        "-",
+                                        "-d",
+                                        "3",
+                                        "--async-profiler-path",
+                                        async_profiler_directory()};
+  std::ranges::move(more, std::back_inserter(arguments));
+  return arguments;
+}
+
+TEST_P(Java, tells_what_it_allocates_and_nothing_else_is_profiled) {
+  const TestProgram program(java_command(GetParam(), {}, "Allocates"));
+  const TestProgram other({"sh", "-c", "echo ready; while :; do :; done"});
+  const WaggleResult result = run_waggle(record_allocations({"--alloc-interval", "256kb"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(file.header["profiling_mode"], "allocation");
+  EXPECT_EQ(file.header["metadata"]["profiling_mode"], "allocation");
+  EXPECT_EQ(file.header["metadata"]["run_arguments"]["alloc_interval"], "262144");
+  const auto& waggle = file.header["waggle"];
+  EXPECT_EQ(waggle["event"], "alloc");
+  EXPECT_EQ(waggle["frequency"], 0);
+  EXPECT_EQ(waggle["engine"], "none");
+  EXPECT_THAT(waggle["engine_reason"].get<std::string>(), HasSubstr("262,144 bytes"));
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_EQ(file.count_of("java"), file.total());
+  EXPECT_GT(file.total(), 500U);
+  EXPECT_NEAR(file.share_of("java", ";Allocates.heavy()V_"), 0.75, 0.08) << file.text_of("java");
+  EXPECT_NEAR(file.share_of("java", ";Allocates.light()V_"), 0.25, 0.08);
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";long[]_["));
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";java.lang.String[]_["));
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_TRUE(is_running(program.pid()));
+}
+
+TEST_P(Java, has_fewer_samples_of_allocations_where_each_stands_for_more_bytes) {
+  const TestProgram program(java_command(GetParam(), {}, "Allocates"));
+  const auto samples_at = [&](const std::string& interval) {
+    const WaggleResult result = run_waggle(
+        record_allocations({"--alloc-interval", interval, "-p", std::to_string(program.pid())}));
+    EXPECT_EQ(result.status, 0) << result.err;
+    return static_cast<double>(CollapsedFile::parse(result.out).total());
+  };
+  const double fine = samples_at("256kb");
+  const double coarse = samples_at("4mb");
+  EXPECT_GT(coarse, 10);
+  EXPECT_NEAR(fine / coarse, 16, 8) << fine << " and " << coarse;
+}
+
+TEST_P(Java, without_allocations_leaves_no_file) {
+  const TestProgram program({"sh", "-c", "echo ready; while :; do :; done"});
+  const WaggleResult result = run_waggle(record_allocations({"-p", std::to_string(program.pid())}));
+  EXPECT_EQ(result.status, 4);
+  EXPECT_THAT(result.err, HasSubstr("no Java was seen to allocate"));
+}
+
 // Long recordings are made of many, each of which would end by itself.
 TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
   constexpr int kHz = 99;

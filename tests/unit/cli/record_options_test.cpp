@@ -243,13 +243,62 @@ TEST(RecordOptions, know_how_java_is_told) {
 
 TEST(RecordOptions, refuse_what_java_is_not_told_by) {
   EXPECT_THAT(error_of({"--java-mode", "jfr"}), HasSubstr("--java-mode"));
-  EXPECT_THAT(error_of({"--java-async-profiler-mode", "alloc"}), HasSubstr("not built yet"));
+  EXPECT_EQ(error_of({"--java-async-profiler-mode", "alloc"}),
+            "--java-async-profiler-mode: alloc needs --mode allocation");
   EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
               HasSubstr("--java-async-profiler-mode"));
   EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
   EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
               HasSubstr("512 bytes at most"));
   EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
+}
+
+TEST(RecordOptions, count_time_or_the_bytes_that_java_allocates) {
+  EXPECT_EQ(options_of({}).mode, ProfilingMode::cpu);
+  EXPECT_EQ(options_of({"--mode", "cpu"}).mode, ProfilingMode::cpu);
+  const RecordOptions plain = options_of({"--mode", "allocation"});
+  EXPECT_EQ(plain.mode, ProfilingMode::allocation);
+  EXPECT_EQ(plain.alloc_interval_bytes, 2097152);
+  const std::map<std::string, std::int64_t> sizes = {{"1", 1},
+                                                     {"512b", 512},
+                                                     {"64k", 65536},
+                                                     {"64kb", 65536},
+                                                     {"64 KiB", 65536},
+                                                     {"1.5mb", 1572864},
+                                                     {"2MB", 2097152},
+                                                     {"1G", 1073741824},
+                                                     {"1TiB", 1LL << 40},
+                                                     {"1099511627776", 1LL << 40}};
+  for (const auto& [text, bytes] : sizes) {
+    EXPECT_EQ(options_of({"--mode", "allocation", "--alloc-interval", text}).alloc_interval_bytes,
+              bytes)
+        << text;
+  }
+  EXPECT_EQ(options_of({"--mode", "allocation", "--java-async-profiler-mode", "alloc"}).mode,
+            ProfilingMode::allocation);
+}
+
+TEST(RecordOptions, refuse_modes_that_leave_nothing_or_mean_nothing) {
+  EXPECT_EQ(error_of({"--mode", "wall"}), "--mode: \"wall\" is none of cpu, allocation, none");
+  EXPECT_EQ(error_of({"--mode", "none"}), "--mode: none leaves no profiler to record with");
+  EXPECT_EQ(error_of({"--mode", "allocation", "--no-java"}),
+            "--mode: allocation is of Java alone, which is switched off");
+  EXPECT_THAT(error_of({"--mode", "allocation", "--java-mode", "disabled"}),
+              HasSubstr("switched off"));
+  EXPECT_EQ(error_of({"--alloc-interval", "2mb"}), "--alloc-interval: needs --mode allocation");
+  EXPECT_EQ(error_of({"--mode", "allocation", "-F", "99"}),
+            "--frequency: cannot go with --mode allocation, which has --alloc-interval");
+  for (const std::string size : {"", "mb", "-1", "1e6", "2 m b", "1..5", "nan", "inf", "0x10",
+                                 "2pb", "1mbs", "999999999999999999999999999999999"}) {
+    EXPECT_THAT(error_of({"--mode", "allocation", "--alloc-interval", size}),
+                HasSubstr("is no size"))
+        << size;
+  }
+  for (const std::string size : {"0", "0.5", "2tb"}) {
+    EXPECT_THAT(error_of({"--mode", "allocation", "--alloc-interval", size}),
+                HasSubstr("is out of range (1 to 1,099,511,627,776 bytes)"))
+        << size;
+  }
 }
 
 TEST(RecordOptions, know_what_is_left_to_py_spy) {
