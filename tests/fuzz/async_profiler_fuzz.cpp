@@ -11,6 +11,7 @@
 #include "tests/fuzz/pieces.h"
 #include "userspace/tools/async_profiler/attach.h"
 #include "userspace/tools/async_profiler/crash_report.h"
+#include "userspace/tools/async_profiler/jattach.h"
 #include "userspace/tools/async_profiler/output_parser.h"
 
 namespace {
@@ -50,6 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         stacks_of(text, text.size() + 1, tells_threads));
   const auto code = waggle::parse_load_reply(text);
   CHECK(code || (!code.error().what.empty() && code.error().what.find('\n') == std::string::npos));
+  const auto told = waggle::parse_jattach_output(text);
+  CHECK(told || (!told.error().what.empty() && told.error().what.find('\n') == std::string::npos));
   CHECK(waggle::crash_excerpt(text).find('\n') == std::string::npos);
   return 0;
 }

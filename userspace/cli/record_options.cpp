@@ -338,6 +338,7 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
     return fail(Errc::malformed, "--mode: allocation is of Java alone, which is switched off");
   }
   TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
+  TRY(read_path(parsed, "jattach-path", options.jattach_path));
   if (const std::string* text = parsed.find("java-async-profiler-args")) {
     constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
     if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {

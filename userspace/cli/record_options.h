@@ -71,6 +71,7 @@ struct RecordOptions {
   bool has_python_versions = true;         // of packages, in brackets
   std::string async_profiler_path;         // a library or its directory; "": where it is found
   std::string async_profiler_args;         // more options of its agent
+  std::string jattach_path;                // a program that attaches to JVMs; "": we do
   JavaMode java_mode = JavaMode::cpu;
   int java_patience_s = 30;                 // with each answer of a JVM
   std::string rbspy_path;                   // "": where it is found

@@ -120,6 +120,7 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
                                                   .more = options.async_profiler_args},
                                .duration = duration,
                                .patience = std::chrono::seconds(options.java_patience_s),
+                               .jattach = options.jattach_path,
                                .has_native_frames = options.mode == ProfilingMode::cpu,
                                .targets = std::move(targets)},
                               std::move(hooks));

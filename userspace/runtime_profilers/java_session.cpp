@@ -10,6 +10,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -47,8 +48,12 @@ Result<std::unique_ptr<JavaSession>> JavaSession::prepare(const JavaSessionOptio
     return fail_errno("timerfd_create", errno);
   }
   NeededTool library = TRY(NeededTool::prepare("async-profiler", options.path));
+  JavaSessionOptions found = options;
+  if (!options.jattach.empty()) {
+    found.jattach = TRY(locate_tool("jattach", options.jattach));
+  }
   return std::unique_ptr<JavaSession>(
-      new JavaSession(options, std::move(library), std::move(hooks), std::move(timer)));
+      new JavaSession(std::move(found), std::move(library), std::move(hooks), std::move(timer)));
 }
 
 void JavaSession::start() {
@@ -143,7 +148,8 @@ void JavaSession::start_run(Jvm jvm) {
     run.crash = *std::move(crash);
   }
   auto recording = AsyncProfilerRecording::start(
-      std::move(jvm), library_.path(), options_.async_profiler, options_.patience,
+      std::move(jvm), library_.path(), options_.async_profiler,
+      {.patience = options_.patience, .jattach = options_.jattach, .add_own = hooks_.add_own},
       [this, &run](const AsyncProfilerStack& stack) { add_stack(stack, run); });
   if (!recording) {
     fail_run(run, recording.error().what);

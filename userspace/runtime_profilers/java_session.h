@@ -32,13 +32,14 @@ struct JavaSessionOptions {
   AsyncProfilerOptions async_profiler;  // of each; the timeout is this session's
   std::optional<std::chrono::seconds> duration;  // none: until it is told to end
   std::chrono::seconds patience{30};             // with each answer of a JVM
+  std::string jattach = {};                      // a program that attaches; "": we do
   bool has_native_frames = true;  // another profiler has them where this one tells nothing
   RuntimeTargets targets;
 };
 
 class JavaSession final : public RuntimeProfiler {
  public:
-  // A path that was given must be that of the library.  Starts nothing.
+  // Paths that were given must be those of the library and of a program.  Starts nothing.
   static Result<std::unique_ptr<JavaSession>> prepare(const JavaSessionOptions& options,
                                                       RuntimeHooks hooks);
   JavaSession(const JavaSession&) = delete;

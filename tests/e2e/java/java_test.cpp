@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/e2e/fallback/stand_in.h"
 #include "tests/e2e/java/java_programs.h"
 #include "tests/process_facts.h"
 #include "tests/test_cgroup.h"
@@ -388,6 +389,74 @@ TEST_P(Java, stays_native_where_that_is_asked_for) {
   EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
 }
 
+constexpr const char* kJattach = "/usr/bin/jattach";
+
+TEST_P(Java, is_attached_to_by_the_jattach_that_is_given) {
+  if (!std::filesystem::exists(kJattach)) {
+    GTEST_SKIP() << "no jattach here (tools/install_packages test)";
+  }
+  const ToolStandIn jattach("jattach",
+                            fmt::format("echo $1 $2 >>$DIR/calls; exec {} \"$@\"", kJattach));
+  std::vector<std::string> words = {"setpriv", "--reuid", "4242",
+                                    "--regid", "4243",    "--clear-groups"};
+  std::ranges::move(command(), std::back_inserter(words));
+  const TestProgram program(words);
+  const WaggleResult result =
+      run_waggle(record(program.pid(), {"-d", "4", "--jattach-path", jattach.path()}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  const std::string call = fmt::format("{} load\n", program.pid());
+  EXPECT_EQ(jattach.read("calls"), call + call + call);  // start, metrics, stop
+  EXPECT_FALSE(is_being_sampled(program.pid()));
+  jattach.expect_nothing_runs();
+}
+
+struct BadJattach {
+  const char* behaviour;
+  const char* reason;
+};
+
+TEST_P(Java, keeps_its_native_frames_where_jattach_does_not_do_what_it_should) {
+  const TestProgram program(command());
+  for (const auto& [behaviour, reason] : {
+           BadJattach{"echo 'Could not start attach mechanism' >&2; exit 1",
+                      "jattach exited with status 1: Could not start attach mechanism"},
+           BadJattach{"kill -SEGV $$", "jattach was ended by signal 11: it said nothing"},
+           BadJattach{"exit 0", "jattach has told no answer of the JVM"},
+           BadJattach{"echo 'JVM response code = 0'; echo 'return code: 0'; exit 3",
+                      "jattach exited with status 3"},
+           BadJattach{"echo 'JVM response code = 0'; echo 'x was not loaded.'; exit 0",
+                      "the JVM has refused it: x was not loaded."},
+           BadJattach{"sleep 1000 & echo $! >>$DIR/pids; wait",
+                      "the JVM does not answer, jattach had to be killed"},
+           BadJattach{"exec cat /dev/zero", "jattach prints without end"},
+       }) {
+    const ToolStandIn jattach("jattach", behaviour);
+    const WaggleResult result =
+        run_waggle(record(program.pid(), {"-d", "2", "--java-jattach-timeout", "1",
+                                          "--jattach-path", jattach.path()}));
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_LT(result.took, seconds(2 + 10)) << behaviour;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_THAT(tool_state(file), HasSubstr(reason)) << behaviour;
+    EXPECT_THAT(result.err, HasSubstr(reason)) << behaviour;
+    EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling error: ")) << behaviour;
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(program.pid()));
+    jattach.expect_nothing_runs();
+  }
+}
+
+TEST_P(Java, is_not_asked_by_what_is_no_program) {
+  const TestProgram program(command());
+  const WaggleResult result =
+      run_waggle(record(program.pid(), {"-d", "1", "--jattach-path", async_profiler_directory()}));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("is no program that we may run"));
+}
+
 std::vector<std::string> record_allocations(std::vector<std::string> more) {
   std::vector<std::string> arguments = {"record",
                                         "--mode",
@@ -459,7 +528,7 @@ TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
   // Renewed 20 seconds before its timeout: every two seconds.
   const auto recording = AsyncProfilerRecording::start(
       *std::move(*jvm), async_profiler_directory() + "/libasyncProfiler.so",
-      {.frequency_hz = kHz, .timeout = seconds(22)}, seconds(10),
+      {.frequency_hz = kHz, .timeout = seconds(22)}, {.patience = seconds(10)},
       [&count](const AsyncProfilerStack& stack) { count += stack.count; });
   ASSERT_TRUE(recording) << recording.error().what;
   const auto advance_until = [&](const std::function<bool()>& is_done, seconds limit) {

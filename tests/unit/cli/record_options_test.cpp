@@ -233,9 +233,11 @@ TEST(RecordOptions, know_how_java_is_told) {
   EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
   EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
             JavaMode::disabled);
-  const RecordOptions given =
-      options_of({"--async-profiler-path", "/opt/ap", "--java-async-profiler-args",
-                  "cstack=fp,jstackdepth=64", "--java-jattach-timeout", "5"});
+  const RecordOptions given = options_of(
+      {"--async-profiler-path", "/opt/ap", "--java-async-profiler-args", "cstack=fp,jstackdepth=64",
+       "--java-jattach-timeout", "5", "--jattach-path", "/opt/jattach"});
+  EXPECT_EQ(given.jattach_path, "/opt/jattach");
+  EXPECT_EQ(defaults.jattach_path, "");
   EXPECT_EQ(given.async_profiler_path, "/opt/ap");
   EXPECT_EQ(given.async_profiler_args, "cstack=fp,jstackdepth=64");
   EXPECT_EQ(given.java_patience_s, 5);
@@ -248,6 +250,7 @@ TEST(RecordOptions, refuse_what_java_is_not_told_by) {
   EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
               HasSubstr("--java-async-profiler-mode"));
   EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
+  EXPECT_EQ(error_of({"--jattach-path", ""}), "--jattach-path: \"\" is no file");
   EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
               HasSubstr("512 bytes at most"));
   EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
