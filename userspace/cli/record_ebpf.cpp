@@ -96,6 +96,8 @@ class EbpfEngine final : public RecordEngine {
   }
   [[nodiscard]] bool walks_python() const override { return true; }
   std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
+  void watch_spawned() override { recorder_->watch_execs(); }
+  std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
   Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override;
 

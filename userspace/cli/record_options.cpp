@@ -265,6 +265,13 @@ Result<> read_limits(const ParsedArguments& parsed, RecordOptions& options) {
       *limit = static_cast<std::uint32_t>(TRY(parse_integer(name, *text, 0, kMaxInt)));
     }
   }
+  options.profiles_spawned = parsed.has("profile-spawned-processes");
+  const bool is_limited = !options.pids.empty() || !options.command.empty();
+  if (options.profiles_spawned && is_limited) {
+    return fail(Errc::malformed,
+                fmt::format("--profile-spawned-processes: cannot go with {}",
+                            options.pids.empty() ? "a command after \"--\"" : "--pids"));
+  }
   if (const std::string* text = parsed.find("min-profiling-duration")) {
     options.min_profiling_duration_s =
         TRY(parse_integer("min-profiling-duration", *text, 0, kMaxInt));
@@ -316,6 +323,30 @@ Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::
   return {};
 }
 
+Result<> read_safemode(const ParsedArguments& parsed, RecordOptions& options) {
+  options.checks_java_version = !parsed.has("java-no-version-check");
+  if (const std::string* text = parsed.find("java-safemode")) {
+    const bool has_all = *text == "all";
+    for (const SafemodeName& rule : kSafemodeNames) {
+      options.java_safemode.*rule.flag = has_all;
+    }
+    std::array<std::string_view, kSafemodeNames.size()> names;
+    std::ranges::transform(kSafemodeNames, names.begin(), &SafemodeName::name);
+    const bool is_list = !has_all && !text->empty() && *text != "\"\"";
+    for (const std::string_view name :
+         is_list ? split(*text, ',') : std::vector<std::string_view>()) {
+      const std::size_t rule = TRY(parse_choice("java-safemode", name, names));
+      options.java_safemode.*kSafemodeNames[rule].flag = true;
+    }
+  }
+  if (options.java_safemode.extended_version_checks && !options.checks_java_version) {
+    return fail(Errc::malformed,
+                "--java-no-version-check: cannot go with --java-safemode "
+                "java-extended-version-checks");
+  }
+  return {};
+}
+
 Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("java-async-profiler-mode")) {
     constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
@@ -338,6 +369,7 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
     return fail(Errc::malformed, "--mode: allocation is of Java alone, which is switched off");
   }
   TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
+  TRY(read_safemode(parsed, options));
   TRY(read_path(parsed, "jattach-path", options.jattach_path));
   if (const std::string* text = parsed.find("java-async-profiler-args")) {
     constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours

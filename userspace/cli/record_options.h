@@ -15,6 +15,7 @@
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
 #include "userspace/select/cgroup_ranking.h"
+#include "userspace/tools/async_profiler/safemode.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/phpspy/command.h"
 
@@ -73,6 +74,8 @@ struct RecordOptions {
   std::string async_profiler_args;         // more options of its agent
   std::string jattach_path;                // a program that attaches to JVMs; "": we do
   JavaMode java_mode = JavaMode::cpu;
+  JavaSafemode java_safemode;
+  bool checks_java_version = true;
   int java_patience_s = 30;                 // with each answer of a JVM
   std::string rbspy_path;                   // "": where it is found
   std::string phpspy_path;                  // likewise
@@ -81,6 +84,7 @@ struct RecordOptions {
   bool has_ruby = true;                     // rbspy tells its methods
   bool has_php = false;                     // phpspy tells its functions
   bool has_dotnet = false;                  // dotnet-trace tells its methods
+  bool profiles_spawned = false;            // also what begins while it runs
   int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime
   std::uint32_t max_runtime_processes = 0;  // of each such profiler, the busiest; 0: no limit
   std::uint32_t max_system_processes = 0;  // on the host, for the engine to be started; 0: no limit

@@ -117,6 +117,9 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "SECONDS",
      .group = kSampling,
      .help = "processes younger than that get no profiler of their runtime; default 10"},
+    {.name = "profile-spawned-processes",
+     .group = kSampling,
+     .help = "also processes that begin meanwhile get one, once they are that old"},
     {.name = "ring-size",
      .value = "KIB",
      .group = kSampling,
@@ -194,6 +197,16 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "SECONDS",
      .group = kJava,
      .help = "how long a JVM may take for an answer; default 30"},
+    {.name = "java-safemode",
+     .value = "LIST",
+     .value_if_none = "all",
+     .group = kJava,
+     .help =
+         "when no JVM is touched any more: profiled-oom, profiled-signaled, hserr, general-oom, "
+         "general-signaled, pid-in-kernel-messages; and which are not at all: "
+         "java-extended-version-checks, ap-loaded-check (never touched anyway); without LIST "
+         "all, --java-safemode= is none; default profiled-oom,profiled-signaled,hserr"},
+    {.name = "java-no-version-check", .group = kJava, .help = "whatever version a JVM is of"},
     {.name = "no-ruby", .group = kRuntimes, .help = "native frames only, also in Ruby processes"},
     {.name = "ruby-mode",
      .value = "MODE",

@@ -457,6 +457,121 @@ TEST_P(Java, is_not_asked_by_what_is_no_program) {
   EXPECT_THAT(result.err, HasSubstr("is no program that we may run"));
 }
 
+// Ends or crashes one of two JVMs that are recorded.
+struct Violence {
+  const char* name;
+  int signal;  // 0: the kernel's log says that it was killed
+  std::vector<std::string> more;
+  bool is_other_left;  // in peace, from then on
+  const char* told;
+};
+
+TEST_P(Java, is_left_in_peace_after_what_the_safe_mode_names) {
+  for (const Violence& violence : {
+           Violence{"killed", SIGKILL, {}, true, "was ended by signal 9 while it was profiled"},
+           Violence{"crashed", SIGBUS, {"--java-safemode="}, false, "crashed while it was"},
+           Violence{"killed",
+                    SIGKILL,
+                    {"--java-safemode", "hserr,general-oom"},
+                    false,
+                    "process went down during profiling"},
+           Violence{"ended", SIGTERM, {"--java-safemode", "profiled-signaled"}, false, ""},
+           Violence{"out of memory",
+                    0,
+                    {},
+                    true,
+                    "the kernel says: Memory cgroup out of memory: Killed process"},
+           Violence{"out of memory", 0, {"--java-safemode=hserr"}, false, ""},
+       }) {
+    const TempDir folder;
+    std::vector<std::string> words = {"env", "--chdir", folder.path()};
+    std::ranges::move(command({"-XX:-CreateCoredumpOnCrash"}), std::back_inserter(words));
+    const TestProgram victim(words);
+    const TestProgram other(command());
+    std::vector<std::string> more = {"-d", "7", "-p", std::to_string(victim.pid())};
+    std::ranges::copy(violence.more, std::back_inserter(more));
+    WaggleRun run(record(other.pid(), more));
+    ASSERT_TRUE(
+        wait_until([&] { return is_being_sampled(victim.pid()) && is_being_sampled(other.pid()); },
+                   seconds(20)));
+    std::this_thread::sleep_for(seconds(1));
+    if (violence.signal != 0) {
+      ASSERT_EQ(::kill(victim.pid(), violence.signal), 0);
+    } else {
+      std::ofstream("/dev/kmsg") << "Memory cgroup out of memory: Killed process " << victim.pid()
+                                 << " (java) of waggle's java_test, which is not true\n";
+    }
+    EXPECT_EQ(wait_until([&] { return !is_being_sampled(other.pid()); }, milliseconds(2500)),
+              violence.is_other_left)
+        << violence.name;
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(violence.told)) << violence.name;
+    EXPECT_EQ(result.err.find("continuing without the methods of Java") != std::string::npos,
+              violence.is_other_left)
+        << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 0U);
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(other.pid()));
+  }
+}
+
+TEST_P(Java, of_a_version_that_was_not_tried_is_left_native_where_that_is_asked_for) {
+  const TestProgram program(command());
+  const WaggleResult result = run_waggle(
+      record(program.pid(), {"-d", "2", "--java-safemode", "java-extended-version-checks"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  const bool is_tried = GetParam() == std::string("17");
+  EXPECT_EQ(tool_state(file) == "ok" && file.count_of("java", "Shares.work()V_") > 0, is_tried)
+      << file.text_of("java");
+  EXPECT_EQ(file.text_of("java").find(
+                ";[Profiling skipped: profiling this JVM is not supported]") == std::string::npos,
+            is_tried);
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_begins_meanwhile_is_profiled_where_that_is_asked_for) {
+  struct Case {
+    std::vector<std::string> more;
+    bool is_profiled;
+  };
+  for (const auto& [more, is_profiled] :
+       {Case{{"--min-profiling-duration", "2", "--profile-spawned-processes"}, true},
+        Case{{"--min-profiling-duration", "2"}, false},
+        Case{{"--profile-spawned-processes"}, false},  // ten seconds do not pass
+        Case{{"--min-profiling-duration", "1", "--profile-spawned-processes", "--engine",
+              "fallback"},
+             true},
+        Case{{"--min-profiling-duration", "1", "--profile-spawned-processes", "--perf-mode",
+              "disabled", "--engine", "fallback"},
+             true}}) {
+    std::vector<std::string> arguments = {
+        "record", "-d", "8", "-o", "-", "--async-profiler-path", async_profiler_directory()};
+    std::ranges::copy(more, std::back_inserter(arguments));
+    WaggleRun run(arguments);
+    std::this_thread::sleep_for(seconds(2));  // it records by now
+    const auto begin = std::chrono::steady_clock::now();
+    const TestProgram program(command());
+    const bool is_seen =
+        wait_until([&] { return is_being_sampled(program.pid()); }, milliseconds(4500));
+    const auto took = std::chrono::steady_clock::now() - begin;
+    const WaggleResult result = run.wait();
+    ASSERT_TRUE(result.status == 0 || !is_profiled) << result.err;
+    EXPECT_EQ(is_seen, is_profiled) << result.err;
+    if (is_profiled) {
+      EXPECT_GE(took, milliseconds(900));  // it was too young before
+      const CollapsedFile file = CollapsedFile::parse(result.out);
+      EXPECT_EQ(tool_state(file), "ok") << result.err;
+      EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 50U) << file.text_of("java");
+      EXPECT_TRUE(file.adds_up());
+    } else {
+      EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
+    }
+  }
+}
+
 std::vector<std::string> record_allocations(std::vector<std::string> more) {
   std::vector<std::string> arguments = {"record",
                                         "--mode",

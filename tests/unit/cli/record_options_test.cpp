@@ -256,6 +256,57 @@ TEST(RecordOptions, refuse_what_java_is_not_told_by) {
   EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
 }
 
+TEST(RecordOptions, take_what_begins_meanwhile_on_a_whole_host) {
+  EXPECT_FALSE(options_of({}).profiles_spawned);
+  EXPECT_TRUE(options_of({"--profile-spawned-processes"}).profiles_spawned);
+  EXPECT_TRUE(options_of({"--profile-spawned-processes", "--cgroup", "a"}).profiles_spawned);
+  EXPECT_EQ(error_of({"--profile-spawned-processes", "-p", "1"}),
+            "--profile-spawned-processes: cannot go with --pids");
+  EXPECT_EQ(error_of({"--profile-spawned-processes", "--", "ls"}),
+            "--profile-spawned-processes: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"--profile-spawned-processes=yes"}),
+            "--profile-spawned-processes: takes no value");
+}
+
+std::vector<std::string_view> safemode_of(const Words& words) {
+  const RecordOptions options = options_of(words);
+  std::vector<std::string_view> names;
+  for (const SafemodeName& rule : kSafemodeNames) {
+    if (options.java_safemode.*rule.flag) {
+      names.push_back(rule.name);
+    }
+  }
+  return names;
+}
+
+TEST(RecordOptions, say_when_java_is_left_alone) {
+  const auto is_default = ElementsAre("profiled-oom", "profiled-signaled", "hserr");
+  EXPECT_THAT(safemode_of({}), is_default);
+  EXPECT_THAT(safemode_of({"--java-no-version-check"}), is_default);
+  EXPECT_THAT(safemode_of({"--java-safemode="}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode", ""}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode", "\"\"", "--quiet"}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode", "-d", "3"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode=all"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode", "hserr,general-oom", "-d", "3"}),
+              ElementsAre("hserr", "general-oom"));
+  EXPECT_EQ(options_of({"--java-safemode", "-d", "3"}).duration_s, 3);
+  EXPECT_TRUE(options_of({}).checks_java_version);
+  EXPECT_FALSE(options_of({"--java-no-version-check"}).checks_java_version);
+}
+
+TEST(RecordOptions, refuse_rules_that_there_are_not) {
+  for (const std::string list :
+       {"hs_err", "hserr,", ",hserr", "hserr, general-oom", "none", "all,hserr"}) {
+    EXPECT_THAT(error_of({"--java-safemode", list}),
+                HasSubstr("is none of profiled-oom, profiled-signaled, hserr, general-oom"))
+        << list;
+  }
+  EXPECT_EQ(error_of({"--java-no-version-check", "--java-safemode"}),
+            "--java-no-version-check: cannot go with --java-safemode java-extended-version-checks");
+}
+
 TEST(RecordOptions, count_time_or_the_bytes_that_java_allocates) {
   EXPECT_EQ(options_of({}).mode, ProfilingMode::cpu);
   EXPECT_EQ(options_of({"--mode", "cpu"}).mode, ProfilingMode::cpu);
