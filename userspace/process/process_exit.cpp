@@ -41,7 +41,7 @@ std::optional<int> read_zombie_status(pid_t pid) {
   if (name_end == std::string::npos) {
     return std::nullopt;
   }
-  std::string_view last = std::string_view(*text).substr(text->rfind(' ') + 1);
+  const std::string_view last = std::string_view(*text).substr(text->rfind(' ') + 1);
   return parse_number<int>(last.substr(0, last.find('\n')));
 }
 

@@ -29,6 +29,8 @@ class Grandchild {
     const std::string task = std::to_string(shell_.pid());
     std::ifstream("/proc/" + task + "/task/" + task + "/children") >> pid_;
   }
+  Grandchild(const Grandchild&) = delete;
+  Grandchild& operator=(const Grandchild&) = delete;
   ~Grandchild() { (void)::kill(pid_, SIGKILL); }
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] pid_t shell() const { return shell_.pid(); }

@@ -117,7 +117,7 @@ std::optional<JavaVersion> read_java_version(const Jvm& jvm) {
 }
 
 bool is_tried_java(const JavaVersion& version) {
-  static const auto kLeast = std::to_array<JavaVersion>({
+  const auto least_of_each = std::to_array<JavaVersion>({
       {.numbers = {7, 76}, .build = 4},
       {.numbers = {8, 25}, .build = 17},
       {.numbers = {11, 0, 2}, .build = 7},
@@ -131,9 +131,10 @@ bool is_tried_java(const JavaVersion& version) {
       {.numbers = {19, 0, 1}, .build = 10},
       {.numbers = {21}, .build = 22},
   });
-  return !version.numbers.empty() && std::ranges::any_of(kLeast, [&](const JavaVersion& least) {
-    return version.numbers.front() == least.numbers.front() && version >= least;
-  });
+  return !version.numbers.empty() &&
+         std::ranges::any_of(least_of_each, [&](const JavaVersion& least) {
+           return version.numbers.front() == least.numbers.front() && version >= least;
+         });
 }
 
 }  // namespace waggle
