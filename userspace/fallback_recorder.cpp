@@ -128,6 +128,9 @@ void FallbackRecorder::drain_stream() {
 // A perf that is started later has to be told of the children that run by then.
 void FallbackRecorder::apply(const ProcessRecord& record) {
   names_.apply(record);
+  if (const auto* exec = std::get_if<ExecRecord>(&record); exec != nullptr && watches_execs_) {
+    execs_.push_back(exec->pid);
+  }
   const auto* fork = std::get_if<ForkRecord>(&record);
   if (!options_.follows_children || fork == nullptr || fork->is_thread() ||
       !followed_.contains(static_cast<pid_t>(fork->parent_pid))) {

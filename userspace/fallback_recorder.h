@@ -74,6 +74,10 @@ class FallbackRecorder {
   // A tool of ours: no sample of it counts.
   void add_own(pid_t pid) { own_.insert(pid); }
 
+  // From now on take_execs() tells who has begun a program since its last call.
+  void watch_execs() { watches_execs_ = true; }
+  std::vector<std::uint32_t> take_execs() { return std::exchange(execs_, {}); }
+
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return names_.take_new_containers(); }
 
@@ -139,6 +143,8 @@ class FallbackRecorder {
   std::set<pid_t> told_apart_;
   std::string event_;  // for perf's --event; "": its default
   bool prints_offsets_ = true;
+  bool watches_execs_ = false;
+  std::vector<std::uint32_t> execs_;  // pids
   FallbackRecording result_;
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
   std::size_t followed_limit_ = 1024;

@@ -234,6 +234,9 @@ void Recorder::on_record(const ProcessRecord& record) {
   if (const auto* map = std::get_if<MapRecord>(&record)) {
     note(*map);
   }
+  if (const auto* exec = std::get_if<ExecRecord>(&record); exec != nullptr && watches_execs_) {
+    execs_.push_back(exec->pid);
+  }
   follower_.on_record(record);
 }
 

@@ -139,6 +139,10 @@ class Recorder {
   std::vector<std::uint32_t> take_python_above();
   [[nodiscard]] PythonFeeder::Counters python_counters() const;
 
+  // From now on take_execs() tells who has begun a program since its last call.
+  void watch_execs() { watches_execs_ = true; }
+  std::vector<std::uint32_t> take_execs() { return std::exchange(execs_, {}); }
+
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
 
@@ -179,6 +183,8 @@ class Recorder {
   MappingFollower follower_;            // writes into the sampler's maps
   std::jthread room_;                   // until start(): a wait that costs no time there
   bool prepares_running_ = true;
+  bool watches_execs_ = false;
+  std::vector<std::uint32_t> execs_;  // pids
   bool has_python_lines_ = false;
   bool has_python_versions_ = false;
   ProcessRoots roots_;                          // of processes whose functions are of packages

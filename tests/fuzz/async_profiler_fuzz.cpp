@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as what async-profiler wrote, and as what a JVM answers.  Input: a byte that says how
-// it comes in pieces and whether threads are told apart, then text.  However it is cut, the same
-// stacks come out, and no limit is passed.
+// Any bytes as what async-profiler wrote, as what a JVM answers, as a JDK's release and as the
+// kernel's log.  Input: a byte that says how it comes in pieces and whether threads are told apart,
+// then text.  However it is cut, the same stacks come out, and no limit is passed.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -9,8 +9,11 @@
 
 #include "base/check.h"
 #include "tests/fuzz/pieces.h"
+#include "userspace/process/kernel_log.h"
 #include "userspace/tools/async_profiler/attach.h"
 #include "userspace/tools/async_profiler/crash_report.h"
+#include "userspace/tools/async_profiler/jattach.h"
+#include "userspace/tools/async_profiler/java_version.h"
 #include "userspace/tools/async_profiler/output_parser.h"
 
 namespace {
@@ -50,6 +53,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         stacks_of(text, text.size() + 1, tells_threads));
   const auto code = waggle::parse_load_reply(text);
   CHECK(code || (!code.error().what.empty() && code.error().what.find('\n') == std::string::npos));
+  const auto told = waggle::parse_jattach_output(text);
+  CHECK(told || (!told.error().what.empty() && told.error().what.find('\n') == std::string::npos));
+  if (const auto version = waggle::parse_java_release(text)) {
+    CHECK(!version->numbers.empty() && version->numbers.size() <= 6);
+    (void)waggle::is_tried_java(*version);
+  }
+  if (const auto death = waggle::parse_kernel_death(text)) {
+    CHECK(death->pid >= 0);
+    (void)waggle::mentions_pid(text, death->pid);
+  }
   CHECK(waggle::crash_excerpt(text).find('\n') == std::string::npos);
   return 0;
 }

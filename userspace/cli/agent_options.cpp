@@ -102,7 +102,8 @@ constexpr auto kExamples = std::to_array<Example>({
 // record's options of the same meaning, with the letters and defaults of this verb.
 std::vector<Option> all_options() {
   constexpr auto kLeftOut = std::to_array<std::string_view>(
-      {"output", "format", "python-pyspy-process", "python-skip-pyperf-profiler-above"});
+      {"output", "format", "mode", "alloc-interval", "jattach-path", "profile-spawned-processes",
+       "python-pyspy-process", "python-skip-pyperf-profiler-above"});
   std::vector<Option> options;
   const auto is_before = [](const Option& option) { return option.group != kOther; };
   for (Option option : recording_options()) {

@@ -167,7 +167,13 @@ Result<> AgentSessions::begin_session() {
 
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
-  return begin_session();
+  TRY(begin_session());
+  if (engine_->can_cut()) {
+    LOG_INFO(
+        "Java, Ruby, PHP and .NET have native frames: their profilers do not run beside "
+        "sessions of this engine (with --engine fallback they do)");
+  }
+  return {};
 }
 
 // In a handler of the loop: the engine is still in use there.

@@ -5,6 +5,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -17,6 +22,22 @@ bool is_whole_number(std::string_view text) {
     text.remove_prefix(1);
   }
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// "", "b", "k", "kb", "kib", ... as a power of 1024.
+std::optional<int> power_of_unit(std::string_view unit) {
+  constexpr std::string_view kPrefixes = "kmgt";
+  std::string lower(unit);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (lower.empty() || lower == "b") {
+    return 0;
+  }
+  const std::size_t at = kPrefixes.find(lower.front());
+  const std::string_view rest = std::string_view(lower).substr(1);
+  const bool is_unit =
+      at != std::string_view::npos && (rest.empty() || rest == "b" || rest == "ib");
+  return is_unit ? std::optional(static_cast<int>(at) + 1) : std::nullopt;
 }
 
 }  // namespace
@@ -50,6 +71,28 @@ Result<int> parse_integer(std::string_view option, std::string_view text, int le
       is_whole_number(text) ? "is out of range" : "is not a whole number";
   return fail(Errc::malformed, fmt::format("--{}: {} {} ({} to {})", option, quoted(text), problem,
                                            with_commas(least), with_commas(most)));
+}
+
+Result<std::int64_t> parse_size(std::string_view option, std::string_view text, std::int64_t least,
+                                std::int64_t most) {
+  constexpr std::size_t kMaxBytes = 32;
+  constexpr int kUnitBits = 10;
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string_view rest = text.substr(digits);
+  const std::size_t unit_at = std::min(rest.find_first_not_of(' '), rest.size());
+  const auto power = text.size() <= kMaxBytes ? power_of_unit(rest.substr(unit_at)) : std::nullopt;
+  double number = 0;
+  const auto end = std::from_chars(text.data(), text.data() + digits, number);
+  if (!power || digits == 0 || end.ec != std::errc() || end.ptr != text.data() + digits) {
+    return fail(Errc::malformed,
+                fmt::format("--{}: {} is no size (512kb, 2mb, 1gb)", option, quoted(text)));
+  }
+  const double bytes = std::ldexp(number, kUnitBits * *power);
+  if (bytes < static_cast<double>(least) || bytes > static_cast<double>(most)) {
+    return fail(Errc::malformed, fmt::format("--{}: {} is out of range ({} to {} bytes)", option,
+                                             quoted(text), with_commas(least), with_commas(most)));
+  }
+  return static_cast<std::int64_t>(bytes);
 }
 
 Result<std::size_t> parse_choice(std::string_view option, std::string_view text,

@@ -86,6 +86,28 @@ std::string wrong_value(const Syntax& syntax, const std::string& word) {
   return fmt::format("--{}: needs a value (--{} {})", option->name, option->name, option->value);
 }
 
+// Boost knows neither "--name=" nor options that may do without a value.
+std::vector<std::string> with_values(const Syntax& syntax, std::span<const std::string> given) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::string& word = given[i];
+    const std::size_t equals = word.find('=');
+    const Option* option = find_option(syntax, std::string_view(word).substr(0, equals));
+    words.push_back(word);
+    if (option == nullptr || option->value_if_none.empty()) {
+      continue;
+    }
+    if (equals == word.size() - 1) {
+      words.back().pop_back();
+      words.emplace_back();
+    } else if (equals == std::string::npos) {
+      const bool has_value = i + 1 < given.size() && !given[i + 1].starts_with('-');
+      words.push_back(has_value ? given[++i] : std::string(option->value_if_none));
+    }
+  }
+  return words;
+}
+
 Result<po::parsed_options> split_words(const Syntax& syntax, const std::vector<std::string>& words,
                                        const po::options_description& description) {
   constexpr int kStyle =
@@ -117,7 +139,7 @@ const std::string* ParsedArguments::find(std::string_view name) const {
 Result<ParsedArguments> parse_arguments(const Syntax& syntax,
                                         std::span<const std::string> arguments) {
   const auto dashes = std::ranges::find(arguments, "--");
-  const std::vector<std::string> words(arguments.begin(), dashes);
+  const std::vector<std::string> words = with_values(syntax, std::span(arguments.begin(), dashes));
   ParsedArguments parsed;
   parsed.has_command = dashes != arguments.end();
   if (parsed.has_command) {

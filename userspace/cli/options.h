@@ -16,11 +16,12 @@ namespace waggle {
 inline constexpr std::string_view kNone;  // no alias, no value
 
 struct Option {
-  std::string_view name;           // "duration": what ParsedArguments calls it
-  char letter = '\0';              // 'd'; '\0' is none
-  std::string_view alias = kNone;  // "profiling-duration"
-  std::string_view value = kNone;  // "SECONDS"; a flag has none
-  std::string_view group;          // heading in --help; options of a group stand together
+  std::string_view name;                   // "duration": what ParsedArguments calls it
+  char letter = '\0';                      // 'd'; '\0' is none
+  std::string_view alias = kNone;          // "profiling-duration"
+  std::string_view value = kNone;          // "SECONDS"; a flag has none
+  std::string_view value_if_none = kNone;  // of one that may stand without; else it needs one
+  std::string_view group;                  // heading in --help; options of a group stand together
   std::string_view help;
   char other_letter = '\0';  // means the same; not in --help
 };

@@ -22,6 +22,7 @@
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/exit_status.h"
+#include "userspace/cli/option_values.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
@@ -37,6 +38,7 @@
 #include "userspace/profile/container_columns.h"
 #include "userspace/profile/profile.h"
 #include "userspace/remote/container_names.h"
+#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -87,6 +89,7 @@ class RecordRun {
  private:
   Result<int> show_selected();
   Result<bool> is_host_too_large();
+  Result<> prepare_allocation();
   Result<> prepare();
   Result<> select_targets();
   Result<> start();
@@ -136,7 +139,30 @@ Result<bool> RecordRun::is_host_too_large() {
   return true;
 }
 
+// --mode allocation: async-profiler alone, in each JVM.
+Result<> RecordRun::prepare_allocation() {
+  TRY(check_outputs(options_.outputs));
+  // Without it nothing here can sample: a feature that is missing, not a target.
+  if (options_.async_profiler_path.empty()) {
+    if (const auto library = locate_tool("async-profiler", ""); !library) {
+      return fail(Errc::unsupported, "--mode allocation: " + library.error().what);
+    }
+  }
+  choice_.reason = fmt::format("--mode allocation: a sample for {} bytes, on average",
+                               with_commas(options_.alloc_interval_bytes));
+  frequency_hz_ = 0;  // counts are no time
+  RecordingFacts facts;
+  facts.engine = "none";
+  facts.event = "alloc";
+  facts.excluded.emplace_back("all but what Java allocates (--mode allocation)");
+  engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
+  return {};
+}
+
 Result<> RecordRun::prepare() {
+  if (options_.mode == ProfilingMode::allocation) {
+    return prepare_allocation();
+  }
   if (TRY(is_host_too_large())) {
     TRY(check_outputs(options_.outputs));
     RecordingFacts facts;
@@ -306,6 +332,9 @@ std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
       return state;
     }
   }
+  if (options_.mode == ProfilingMode::allocation) {
+    return "no Java was seen to allocate, try a longer -d or a smaller --alloc-interval";
+  }
   if (facts.engine == "none") {
     return "the system was not sampled (--skip-system-profilers-above), and no profiler of a "
            "runtime has told of any";
@@ -327,6 +356,7 @@ Result<int> RecordRun::report_result() {
   }
   ProfileHeader header;
   header.container_names_enabled = container_names_.has_value();
+  header.profiling_mode = profiling_mode_name(options_.mode);
   metadata_.fill(header, run_arguments_of(options_, options_.duration_s));
   if (options_.has_metrics) {
     header.cpu_avg = metrics_.cpu_average();

@@ -122,6 +122,8 @@ class EbpfEngine final : public RecordEngine {
   }
   [[nodiscard]] bool walks_python() const override { return true; }
   std::vector<std::uint32_t> take_python_above() override { return recorder_->take_python_above(); }
+  void watch_spawned() override { recorder_->watch_execs(); }
+  std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
   [[nodiscard]] EngineFigures figures() const override;
   [[nodiscard]] bool can_cut() const override { return true; }
   Result<> prepare_session(const SessionSettings& settings) override;

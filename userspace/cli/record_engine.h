@@ -114,6 +114,11 @@ class RecordEngine {
   // Processes of Python that were too many for it, since the last call.
   virtual std::vector<std::uint32_t> take_python_above() { return {}; }
 
+  // Before start(), for take_spawned(): of the whole host.
+  virtual void watch_spawned() {}
+  // Processes that have begun a program since the last call.
+  virtual std::vector<std::uint32_t> take_spawned() { return {}; }
+
   // Whether it samples at all: else the stacks of runtimes are what there is.
   [[nodiscard]] virtual bool has_samples() const { return true; }
 

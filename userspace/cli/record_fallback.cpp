@@ -50,6 +50,8 @@ class FallbackEngine final : public RecordEngine {
             .add_own = [this](pid_t pid) { recorder_->add_own(pid); },
             .thread_name = [this](pid_t, pid_t tid) { return recorder_->thread_name(tid); }};
   }
+  void watch_spawned() override { recorder_->watch_execs(); }
+  std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
   Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override;
 

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "userspace/cli/record_engine.h"
 #include "userspace/process/proc_fs.h"
@@ -55,6 +57,20 @@ class IdleEngine final : public RecordEngine {
             .add_own = [](pid_t) {},
             .thread_name = [this](pid_t pid, pid_t tid) { return read_thread_name(pid, tid); }};
   }
+  void watch_spawned() override { known_ = list_pids(); }
+  // Nothing is heard of execs here: new pids are looked for, about once a second.
+  std::vector<std::uint32_t> take_spawned() override {
+    constexpr std::chrono::seconds kPause(1);
+    if (Clock::now() - looked_ < kPause) {
+      return {};
+    }
+    looked_ = Clock::now();
+    std::set<std::uint32_t> now = list_pids();
+    std::vector<std::uint32_t> fresh;
+    std::ranges::set_difference(now, known_, std::back_inserter(fresh));
+    known_ = std::move(now);
+    return fresh;
+  }
   [[nodiscard]] bool has_samples() const override { return false; }
   Result<> stop() override {
     end_ = Clock::now();
@@ -70,10 +86,17 @@ class IdleEngine final : public RecordEngine {
     return proc_.read_thread_name(static_cast<std::uint32_t>(pid), static_cast<std::uint32_t>(tid));
   }
 
+  [[nodiscard]] std::set<std::uint32_t> list_pids() const {
+    const auto pids = proc_.list_pids();
+    return pids ? std::set<std::uint32_t>(pids->begin(), pids->end()) : std::set<std::uint32_t>();
+  }
+
   using Clock = std::chrono::steady_clock;
   RecordingFacts facts_;
   ProcFs proc_;
   std::set<pid_t> pids_;
+  std::set<std::uint32_t> known_;  // that were there at the last look
+  Clock::time_point looked_;
   Clock::time_point start_;
   Clock::time_point end_;
 };

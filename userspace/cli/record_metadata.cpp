@@ -16,7 +16,12 @@
 namespace waggle {
 
 RunArguments run_arguments_of(const RecordOptions& options, std::optional<int> duration_s) {
-  RunArguments arguments = {{"profiling_frequency", std::to_string(options.frequency_hz)}};
+  RunArguments arguments;
+  if (options.mode == ProfilingMode::allocation) {
+    arguments.emplace_back("alloc_interval", std::to_string(options.alloc_interval_bytes));
+  } else {
+    arguments.emplace_back("profiling_frequency", std::to_string(options.frequency_hz));
+  }
   if (duration_s) {
     arguments.emplace_back("profiling_duration", std::to_string(*duration_s));
   }
@@ -46,6 +51,7 @@ Result<> RecordMetadata::prepare() {
 void RecordMetadata::fill(ProfileHeader& header, RunArguments run_arguments) {
   const OwnMetadata own{.version = std::string(program_version()),
                         .spawn_time = spawn_time_,
+                        .profiling_mode = header.profiling_mode,
                         .run_arguments = std::move(run_arguments)};
   Metadata metadata = has_metadata_ ? collect_system_metadata(own) : least_metadata(own);
   if (question_) {

@@ -233,6 +233,30 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+Result<> read_profiling_mode(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"cpu", "allocation", "none"});
+    const std::size_t choice = TRY(parse_choice("mode", *text, kNames));
+    if (kNames[choice] == "none") {
+      return fail(Errc::malformed, "--mode: none leaves no profiler to record with");
+    }
+    options.mode = static_cast<ProfilingMode>(choice);
+  }
+  const bool is_allocation = options.mode == ProfilingMode::allocation;
+  if (const std::string* text = parsed.find("alloc-interval")) {
+    constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
+    options.alloc_interval_bytes = TRY(parse_size("alloc-interval", *text, 1, kMaxBytes));
+    if (!is_allocation) {
+      return fail(Errc::malformed, "--alloc-interval: needs --mode allocation");
+    }
+  }
+  if (is_allocation && parsed.has("frequency")) {
+    return fail(Errc::malformed,
+                "--frequency: cannot go with --mode allocation, which has --alloc-interval");
+  }
+  return {};
+}
+
 Result<> read_limits(const ParsedArguments& parsed, RecordOptions& options) {
   for (const auto& [name, limit] :
        {std::pair("skip-system-profilers-above", &options.max_system_processes),
@@ -240,6 +264,13 @@ Result<> read_limits(const ParsedArguments& parsed, RecordOptions& options) {
     if (const std::string* text = parsed.find(name)) {
       *limit = static_cast<std::uint32_t>(TRY(parse_integer(name, *text, 0, kMaxInt)));
     }
+  }
+  options.profiles_spawned = parsed.has("profile-spawned-processes");
+  const bool is_limited = !options.pids.empty() || !options.command.empty();
+  if (options.profiles_spawned && is_limited) {
+    return fail(Errc::malformed,
+                fmt::format("--profile-spawned-processes: cannot go with {}",
+                            options.pids.empty() ? "a command after \"--\"" : "--pids"));
   }
   if (const std::string* text = parsed.find("min-profiling-duration")) {
     options.min_profiling_duration_s =
@@ -292,15 +323,41 @@ Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::
   return {};
 }
 
+Result<> read_safemode(const ParsedArguments& parsed, RecordOptions& options) {
+  options.checks_java_version = !parsed.has("java-no-version-check");
+  if (const std::string* text = parsed.find("java-safemode")) {
+    const bool has_all = *text == "all";
+    for (const SafemodeName& rule : kSafemodeNames) {
+      options.java_safemode.*rule.flag = has_all;
+    }
+    std::array<std::string_view, kSafemodeNames.size()> names;
+    std::ranges::transform(kSafemodeNames, names.begin(), &SafemodeName::name);
+    const bool is_list = !has_all && !text->empty() && *text != "\"\"";
+    for (const std::string_view name :
+         is_list ? split(*text, ',') : std::vector<std::string_view>()) {
+      const std::size_t rule = TRY(parse_choice("java-safemode", name, names));
+      options.java_safemode.*kSafemodeNames[rule].flag = true;
+    }
+  }
+  if (options.java_safemode.extended_version_checks && !options.checks_java_version) {
+    return fail(Errc::malformed,
+                "--java-no-version-check: cannot go with --java-safemode "
+                "java-extended-version-checks");
+  }
+  return {};
+}
+
 Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("java-async-profiler-mode")) {
     constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
     constexpr auto kModes =
         std::to_array({JavaMode::cpu, JavaMode::cpu, JavaMode::itimer, JavaMode::wall});
-    if (*text == "alloc") {
-      return fail(Errc::malformed, "--java-async-profiler-mode: alloc is not built yet");
+    if (*text == "alloc" && options.mode != ProfilingMode::allocation) {
+      return fail(Errc::malformed, "--java-async-profiler-mode: alloc needs --mode allocation");
     }
-    options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
+    if (*text != "alloc") {
+      options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
+    }
   }
   bool is_disabled = parsed.has("no-java");
   if (const std::string* text = parsed.find("java-mode")) {
@@ -308,7 +365,12 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
     is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
   }
   options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
+  if (is_disabled && options.mode == ProfilingMode::allocation) {
+    return fail(Errc::malformed, "--mode: allocation is of Java alone, which is switched off");
+  }
   TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
+  TRY(read_safemode(parsed, options));
+  TRY(read_path(parsed, "jattach-path", options.jattach_path));
   if (const std::string* text = parsed.find("java-async-profiler-args")) {
     constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
     if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
@@ -402,6 +464,10 @@ Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
 
 }  // namespace
 
+std::string_view profiling_mode_name(ProfilingMode mode) {
+  return mode == ProfilingMode::allocation ? "allocation" : "cpu";
+}
+
 bool is_start_of_container_id(std::string_view text) {
   constexpr std::size_t kMaxDigits = 64;
   return text.size() <= kMaxDigits && !text.starts_with('-') &&
@@ -432,6 +498,7 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
   RecordOptions options;
   TRY(read_duration(parsed, options));
+  TRY(read_profiling_mode(parsed, options));
   TRY(read_recording(parsed, options));
   TRY(read_output(parsed, options));
   return options;

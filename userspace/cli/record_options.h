@@ -15,6 +15,7 @@
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
 #include "userspace/select/cgroup_ranking.h"
+#include "userspace/tools/async_profiler/safemode.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/phpspy/command.h"
 
@@ -30,12 +31,18 @@ enum class PythonMode {
   disabled,
 };
 
-// Of async-profiler; automatic: cpu, which needs no perf events where there are none.
+// What is counted.
+enum class ProfilingMode { cpu, allocation };
+
+// Of async-profiler, with ProfilingMode::cpu; automatic: cpu, which needs no perf events where
+// there are none.
 enum class JavaMode { cpu, itimer, wall, disabled };
 
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
+  ProfilingMode mode = ProfilingMode::cpu;
+  std::int64_t alloc_interval_bytes = std::int64_t{2} << 20;  // of each sample, on average
   Engine engine = Engine::automatic;
   std::vector<pid_t> pids;  // sorted, without duplicates; empty: the whole host
   // Each of the next that is not empty must be met too.
@@ -65,7 +72,10 @@ struct RecordOptions {
   bool has_python_versions = true;         // of packages, in brackets
   std::string async_profiler_path;         // a library or its directory; "": where it is found
   std::string async_profiler_args;         // more options of its agent
+  std::string jattach_path;                // a program that attaches to JVMs; "": we do
   JavaMode java_mode = JavaMode::cpu;
+  JavaSafemode java_safemode;
+  bool checks_java_version = true;
   int java_patience_s = 30;                 // with each answer of a JVM
   std::string rbspy_path;                   // "": where it is found
   std::string phpspy_path;                  // likewise
@@ -74,6 +84,7 @@ struct RecordOptions {
   bool has_ruby = true;                     // rbspy tells its methods
   bool has_php = false;                     // phpspy tells its functions
   bool has_dotnet = false;                  // dotnet-trace tells its methods
+  bool profiles_spawned = false;            // also what begins while it runs
   int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime
   std::uint32_t max_runtime_processes = 0;  // of each such profiler, the busiest; 0: no limit
   std::uint32_t max_system_processes = 0;  // on the host, for the engine to be started; 0: no limit
@@ -87,6 +98,9 @@ struct RecordOptions {
   bool is_quiet = false;
   bool is_verbose = false;
 };
+
+// As gProfiler's `profiling_mode`.
+std::string_view profiling_mode_name(ProfilingMode mode);
 
 bool is_start_of_container_id(std::string_view text);
 

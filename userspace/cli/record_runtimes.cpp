@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/runtime_profilers/py_spy.h"
 #include "userspace/runtime_profilers/rbspy.h"
+#include "userspace/runtime_profilers/spawned_processes.h"
 #include "userspace/select/match.h"
 #include "userspace/select/selection.h"
 
@@ -85,8 +87,11 @@ Result<std::unique_ptr<ProcessToolProfiler>> make_py_spy(const RecordOptions& op
                                       std::move(hooks));
 }
 
-JavaEvent java_event(JavaMode mode) {
-  switch (mode) {
+JavaEvent java_event(const RecordOptions& options) {
+  if (options.mode == ProfilingMode::allocation) {
+    return JavaEvent::alloc;
+  }
+  switch (options.java_mode) {
     case JavaMode::cpu:
     case JavaMode::disabled:
       break;
@@ -109,12 +114,17 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
     duration = std::chrono::seconds(*options.duration_s);
   }
   return JavaSession::prepare({.path = options.async_profiler_path,
-                               .async_profiler = {.event = java_event(options.java_mode),
+                               .async_profiler = {.event = java_event(options),
                                                   .frequency_hz = frequency_hz,
+                                                  .alloc_bytes = options.alloc_interval_bytes,
                                                   .tells_threads = options.has_thread_frames,
                                                   .more = options.async_profiler_args},
                                .duration = duration,
                                .patience = std::chrono::seconds(options.java_patience_s),
+                               .jattach = options.jattach_path,
+                               .safemode = options.java_safemode,
+                               .checks_version = options.checks_java_version,
+                               .has_native_frames = options.mode == ProfilingMode::cpu,
                                .targets = std::move(targets)},
                               std::move(hooks));
 }
@@ -129,7 +139,11 @@ class EngineWithRuntimes final : public RecordEngine {
         selection_(std::move(selection)),
         profilers_(std::move(profilers)),
         max_python_processes_(options.max_python_processes),
-        left_to_(options.python_mode == PythonMode::automatic ? python : nullptr) {}
+        left_to_(options.python_mode == PythonMode::automatic ? python : nullptr) {
+    if (options.profiles_spawned) {
+      spawned_.emplace(std::chrono::seconds(options.min_profiling_duration_s));
+    }
+  }
 
   Result<> select_pid(pid_t pid) override;
   Result<> select(const Selection& selection) override {
@@ -156,6 +170,7 @@ class EngineWithRuntimes final : public RecordEngine {
 
  private:
   void leave_python();
+  void show_spawned();
 
   std::unique_ptr<RecordEngine> engine_;
   std::unique_ptr<Selection> selection_;                     // the profilers look at it
@@ -163,6 +178,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::uint32_t max_python_processes_;
   ProcessToolProfiler* left_to_;  // gets the Pythons above that number
   bool has_told_of_above_ = false;
+  std::optional<SpawnedProcesses> spawned_;
   std::vector<std::string> problems_;
 };
 
@@ -174,6 +190,9 @@ Result<> EngineWithRuntimes::select_pid(pid_t pid) {
 }
 
 Result<> EngineWithRuntimes::start() {
+  if (spawned_) {
+    engine_->watch_spawned();
+  }
   TRY(engine_->start());
   for (const auto& profiler : profilers_) {
     profiler->start();
@@ -215,8 +234,23 @@ void EngineWithRuntimes::leave_python() {
   }
 }
 
+void EngineWithRuntimes::show_spawned() {
+  const auto now = std::chrono::steady_clock::now();
+  for (const std::uint32_t pid : engine_->take_spawned()) {
+    spawned_->add(static_cast<pid_t>(pid), now);
+  }
+  for (const pid_t pid : spawned_->take_due(now)) {
+    for (const auto& profiler : profilers_) {
+      profiler->add(pid);
+    }
+  }
+}
+
 Result<> EngineWithRuntimes::tick() {
   leave_python();
+  if (spawned_) {
+    show_spawned();
+  }
   for (const auto& profiler : profilers_) {
     profiler->tick();
   }
@@ -254,6 +288,11 @@ Result<EngineResult> EngineWithRuntimes::finish() {
       has_looked = true;
     }
   }
+  if (spawned_ && spawned_->dropped() != 0) {
+    result.facts.excluded.push_back(
+        fmt::format("--profile-spawned-processes: {} processes left out, more than {} at once",
+                    spawned_->dropped(), SpawnedProcesses::kMaxWaiting));
+  }
   if (!engine_->has_samples()) {
     MergedProfile merged = concatenate_runtime_stacks(stacks);
     result.profile = std::move(merged.profile);
@@ -276,6 +315,11 @@ Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine
   const RuntimeHooks hooks = engine->runtime_hooks();
   auto selection = std::make_unique<Selection>();
   const RuntimeTargets targets = targets_of(options, *selection);
+  if (options.mode == ProfilingMode::allocation) {
+    profilers.push_back(TRY(make_java(options, frequency_hz, targets, hooks)));
+    return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
+                                                std::move(profilers), nullptr, options);
+  }
   std::unique_ptr<ProcessToolProfiler> py_spy =
       TRY(make_py_spy(options, frequency_hz, *engine, targets, hooks));
   ProcessToolProfiler* const python = py_spy.get();

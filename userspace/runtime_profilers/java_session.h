@@ -10,12 +10,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "userspace/process/kernel_log.h"
 #include "userspace/process/proc_fs.h"
+#include "userspace/process/process_exit.h"
 #include "userspace/profile/runtime_merge.h"
 #include "userspace/runtime_profilers/needed_tool.h"
 #include "userspace/runtime_profilers/notes.h"
@@ -23,6 +26,7 @@
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/tools/async_profiler/crash_report.h"
 #include "userspace/tools/async_profiler/recording.h"
+#include "userspace/tools/async_profiler/safemode.h"
 
 namespace waggle {
 
@@ -31,12 +35,16 @@ struct JavaSessionOptions {
   AsyncProfilerOptions async_profiler;  // of each; the timeout is this session's
   std::optional<std::chrono::seconds> duration;  // none: until it is told to end
   std::chrono::seconds patience{30};             // with each answer of a JVM
+  std::string jattach = {};                      // a program that attaches; "": we do
+  JavaSafemode safemode = {};
+  bool checks_version = true;
+  bool has_native_frames = true;  // another profiler has them where this one tells nothing
   RuntimeTargets targets;
 };
 
 class JavaSession final : public RuntimeProfiler {
  public:
-  // A path that was given must be that of the library.  Starts nothing.
+  // Paths that were given must be those of the library and of a program.  Starts nothing.
   static Result<std::unique_ptr<JavaSession>> prepare(const JavaSessionOptions& options,
                                                       RuntimeHooks hooks);
   JavaSession(const JavaSession&) = delete;
@@ -44,6 +52,7 @@ class JavaSession final : public RuntimeProfiler {
   ~JavaSession() override = default;
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
+  void add(pid_t pid) override { processes_.add(pid); }
   void start() override;
   [[nodiscard]] int fd() const override { return timer_.get(); }
   Result<> on_readable() override;
@@ -61,6 +70,8 @@ class JavaSession final : public RuntimeProfiler {
     bool has_own_namespace;                             // of pids
     std::unique_ptr<AsyncProfilerRecording> recording;  // nullptr: over
     std::optional<CrashReport> crash;
+    std::optional<ProcessExit> exit;
+    bool is_gone;
     RuntimeStacks result;
   };
 
@@ -68,11 +79,16 @@ class JavaSession final : public RuntimeProfiler {
   Verdict look_at(pid_t pid);
   Run& add_run(pid_t pid);
   void start_run(Jvm jvm);
+  [[nodiscard]] std::string_view otherwise() const;
   void skip(Run& run, const std::string& reason);
   void fail_run(Run& run, const std::string& reason);
   void advance();
   void end_run(Run& run);
-  void stop_all(const Run& crashed, const std::string& excerpt);
+  void find_crash(const Run& run);
+  void find_signal(Run& run);
+  void hear_kernel();
+  void on_kernel_message(std::string_view text);
+  void stop_all(std::string_view cause, const std::string& told);
   void add_stack(const AsyncProfilerStack& stack, Run& run);
   void set_timer();
 
@@ -85,7 +101,9 @@ class JavaSession final : public RuntimeProfiler {
   NeededTool library_;
   std::map<pid_t, std::string> starting_;  // not attached to yet, and why
   std::map<pid_t, std::unique_ptr<Run>> runs_;
-  bool has_crashed_ = false;  // a JVM, perhaps because of us: no other is touched any more
+  std::string stop_cause_;  // why no JVM is touched any more; "": they are
+  std::optional<KernelLog> kernel_log_;
+  bool has_tried_kernel_log_ = false;
   bool is_interrupted_ = false;
   Clock::time_point deadline_;
 };

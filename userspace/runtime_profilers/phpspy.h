@@ -46,6 +46,7 @@ class Phpspy final : public RuntimeProfiler {
   ~Phpspy() override = default;
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
+  void add(pid_t) override {}  // it looks for them itself
   void start() override;
   [[nodiscard]] int fd() const override { return loop_.fd(); }
   Result<> on_readable() override { return loop_.run_once(std::chrono::milliseconds(0)); }

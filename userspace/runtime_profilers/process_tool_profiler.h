@@ -41,8 +41,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
   void start() override;
-  // Of a process that was met later.
-  void add(pid_t pid) { processes_.add(pid); }
+  void add(pid_t pid) override { processes_.add(pid); }
   [[nodiscard]] int fd() const override { return loop_.fd(); }
   Result<> on_readable() override { return loop_.run_once(std::chrono::milliseconds(0)); }
   void tick() override;

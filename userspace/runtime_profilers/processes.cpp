@@ -31,13 +31,6 @@ constexpr seconds kEarly(2);
 constexpr int kMaxLooks = 30;
 constexpr milliseconds kWindow(200);  // twenty ticks
 
-std::chrono::nanoseconds age_of(const ProcStat& stat) {
-  const TableClock now = TableClock::now();
-  const std::uint64_t boottime_ns = now.monotonic_ns + now.boottime_offset_ns;
-  const std::uint64_t start_ns = stat.start_ticks * kTickNs;
-  return std::chrono::nanoseconds(boottime_ns > start_ns ? boottime_ns - start_ns : 0);
-}
-
 // Of all threads, user's and system's; 0 when it is gone.
 std::uint64_t read_cpu_ticks(pid_t pid) {
   constexpr std::size_t kMaxBytes = 4096;
@@ -55,6 +48,13 @@ std::uint64_t read_cpu_ticks(pid_t pid) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds age_of(const ProcStat& stat) {
+  const TableClock now = TableClock::now();
+  const std::uint64_t boottime_ns = now.monotonic_ns + now.boottime_offset_ns;
+  const std::uint64_t start_ns = stat.start_ticks * kTickNs;
+  return std::chrono::nanoseconds(boottime_ns > start_ns ? boottime_ns - start_ns : 0);
+}
 
 void RuntimeProcesses::start() {
   start_ = Clock::now();

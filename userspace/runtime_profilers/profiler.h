@@ -47,6 +47,8 @@ class RuntimeProfiler {
   virtual ~RuntimeProfiler() = default;
 
   virtual void select_pid(pid_t pid) = 0;
+  // A process that was met while it runs; shown again, it may have its runtime by then.
+  virtual void add(pid_t pid) = 0;
   // Once the recording samples.
   virtual void start() = 0;
 

@@ -69,6 +69,10 @@ INSTANTIATE_TEST_SUITE_P(
         UsageError{
             {"record", "--perf-mode", "turbo"},
             "waggle record: --perf-mode: \"turbo\" is none of fp, dwarf, smart, disabled, none"},
+        UsageError{{"record", "--mode", "none"},
+                   "waggle record: --mode: none leaves no profiler to record with"},
+        UsageError{{"record", "--mode", "allocation", "--alloc-interval", "lots"},
+                   "waggle record: --alloc-interval: \"lots\" is no size (512kb, 2mb, 1gb)"},
         UsageError{{"record", "--engine", "magic"},
                    "waggle record: --engine: \"magic\" is none of auto, ebpf, fallback"}));
 

@@ -44,15 +44,17 @@ inline std::string async_profiler_directory() {
   return base + "/waggle-test/async-profiler";
 }
 
-// Compiled for Java 17, once for each program of tests.
+// Compiled for Java 17, once for each program of tests: all of tests/programs/java.
 inline const std::string& java_classes() {
   static const TempDir kFolder;
   static const std::string kPath = [] {
     const std::string javac =
         std::filesystem::path(find_java("17")).parent_path().string() + "/javac";
-    const auto run = run_tool(std::vector<std::string>{javac, "-d", kFolder.path(),
-                                                       std::string(JAVA_PROGRAMS) + "/Shares.java"},
-                              {.deadline = std::chrono::seconds(120), .output_bytes = 65536});
+    const auto run =
+        run_tool(std::vector<std::string>{javac, "-d", kFolder.path(),
+                                          std::string(JAVA_PROGRAMS) + "/Shares.java",
+                                          std::string(JAVA_PROGRAMS) + "/Allocates.java"},
+                 {.deadline = std::chrono::seconds(120), .output_bytes = 65536});
     using std::filesystem::perms;
     std::filesystem::permissions(kFolder.path(), perms::owner_all | perms::group_read |
                                                      perms::group_exec | perms::others_read |
@@ -63,10 +65,11 @@ inline const std::string& java_classes() {
 }
 
 inline std::vector<std::string> java_command(std::string_view version,
-                                             std::vector<std::string> options = {}) {
+                                             std::vector<std::string> options = {},
+                                             const std::string& program = "Shares") {
   std::vector<std::string> command = {find_java(version)};
   std::ranges::move(options, std::back_inserter(command));
-  command.insert(command.end(), {"-cp", java_classes(), "Shares"});
+  command.insert(command.end(), {"-cp", java_classes(), program});
   return command;
 }
 

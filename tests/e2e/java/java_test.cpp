@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/e2e/fallback/stand_in.h"
 #include "tests/e2e/java/java_programs.h"
 #include "tests/process_facts.h"
 #include "tests/test_cgroup.h"
@@ -388,6 +389,249 @@ TEST_P(Java, stays_native_where_that_is_asked_for) {
   EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
 }
 
+constexpr const char* kJattach = "/usr/bin/jattach";
+
+TEST_P(Java, is_attached_to_by_the_jattach_that_is_given) {
+  if (!std::filesystem::exists(kJattach)) {
+    GTEST_SKIP() << "no jattach here (tools/install_packages test)";
+  }
+  const ToolStandIn jattach("jattach",
+                            fmt::format("echo $1 $2 >>$DIR/calls; exec {} \"$@\"", kJattach));
+  std::vector<std::string> words = {"setpriv", "--reuid", "4242",
+                                    "--regid", "4243",    "--clear-groups"};
+  std::ranges::move(command(), std::back_inserter(words));
+  const TestProgram program(words);
+  const WaggleResult result =
+      run_waggle(record(program.pid(), {"-d", "4", "--jattach-path", jattach.path()}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_shares(file);
+  const std::string call = fmt::format("{} load\n", program.pid());
+  EXPECT_EQ(jattach.read("calls"), call + call + call);  // start, metrics, stop
+  EXPECT_FALSE(is_being_sampled(program.pid()));
+  jattach.expect_nothing_runs();
+}
+
+struct BadJattach {
+  const char* behaviour;
+  const char* reason;
+};
+
+TEST_P(Java, keeps_its_native_frames_where_jattach_does_not_do_what_it_should) {
+  const TestProgram program(command());
+  for (const auto& [behaviour, reason] : {
+           BadJattach{"echo 'Could not start attach mechanism' >&2; exit 1",
+                      "jattach exited with status 1: Could not start attach mechanism"},
+           BadJattach{"kill -SEGV $$", "jattach was ended by signal 11: it said nothing"},
+           BadJattach{"exit 0", "jattach has told no answer of the JVM"},
+           BadJattach{"echo 'JVM response code = 0'; echo 'return code: 0'; exit 3",
+                      "jattach exited with status 3"},
+           BadJattach{"echo 'JVM response code = 0'; echo 'x was not loaded.'; exit 0",
+                      "the JVM has refused it: x was not loaded."},
+           BadJattach{"sleep 1000 & echo $! >>$DIR/pids; wait",
+                      "the JVM does not answer, jattach had to be killed"},
+           BadJattach{"exec cat /dev/zero", "jattach prints without end"},
+       }) {
+    const ToolStandIn jattach("jattach", behaviour);
+    const WaggleResult result =
+        run_waggle(record(program.pid(), {"-d", "2", "--java-jattach-timeout", "1",
+                                          "--jattach-path", jattach.path()}));
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_LT(result.took, seconds(2 + 10)) << behaviour;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_THAT(tool_state(file), HasSubstr(reason)) << behaviour;
+    EXPECT_THAT(result.err, HasSubstr(reason)) << behaviour;
+    EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling error: ")) << behaviour;
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(program.pid()));
+    jattach.expect_nothing_runs();
+  }
+}
+
+TEST_P(Java, is_not_asked_by_what_is_no_program) {
+  const TestProgram program(command());
+  const WaggleResult result =
+      run_waggle(record(program.pid(), {"-d", "1", "--jattach-path", async_profiler_directory()}));
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("is no program that we may run"));
+}
+
+// Ends or crashes one of two JVMs that are recorded.
+struct Violence {
+  const char* name;
+  int signal;  // 0: the kernel's log says that it was killed
+  std::vector<std::string> more;
+  bool is_other_left;  // in peace, from then on
+  const char* told;
+};
+
+TEST_P(Java, is_left_in_peace_after_what_the_safe_mode_names) {
+  for (const Violence& violence : {
+           Violence{"killed", SIGKILL, {}, true, "was ended by signal 9 while it was profiled"},
+           Violence{"crashed", SIGBUS, {"--java-safemode="}, false, "crashed while it was"},
+           Violence{"killed",
+                    SIGKILL,
+                    {"--java-safemode", "hserr,general-oom"},
+                    false,
+                    "process went down during profiling"},
+           Violence{"ended", SIGTERM, {"--java-safemode", "profiled-signaled"}, false, ""},
+           Violence{"out of memory",
+                    0,
+                    {},
+                    true,
+                    "the kernel says: Memory cgroup out of memory: Killed process"},
+           Violence{"out of memory", 0, {"--java-safemode=hserr"}, false, ""},
+       }) {
+    const TempDir folder;
+    std::vector<std::string> words = {"env", "--chdir", folder.path()};
+    std::ranges::move(command({"-XX:-CreateCoredumpOnCrash"}), std::back_inserter(words));
+    const TestProgram victim(words);
+    const TestProgram other(command());
+    std::vector<std::string> more = {"-d", "7", "-p", std::to_string(victim.pid())};
+    std::ranges::copy(violence.more, std::back_inserter(more));
+    WaggleRun run(record(other.pid(), more));
+    ASSERT_TRUE(
+        wait_until([&] { return is_being_sampled(victim.pid()) && is_being_sampled(other.pid()); },
+                   seconds(20)));
+    std::this_thread::sleep_for(seconds(1));
+    if (violence.signal != 0) {
+      ASSERT_EQ(::kill(victim.pid(), violence.signal), 0);
+    } else {
+      std::ofstream("/dev/kmsg") << "Memory cgroup out of memory: Killed process " << victim.pid()
+                                 << " (java) of waggle's java_test, which is not true\n";
+    }
+    EXPECT_EQ(wait_until([&] { return !is_being_sampled(other.pid()); }, milliseconds(2500)),
+              violence.is_other_left)
+        << violence.name;
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(violence.told)) << violence.name;
+    EXPECT_EQ(result.err.find("continuing without the methods of Java") != std::string::npos,
+              violence.is_other_left)
+        << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 0U);
+    EXPECT_TRUE(file.adds_up());
+    EXPECT_TRUE(is_running(other.pid()));
+  }
+}
+
+TEST_P(Java, of_a_version_that_was_not_tried_is_left_native_where_that_is_asked_for) {
+  const TestProgram program(command());
+  const WaggleResult result = run_waggle(
+      record(program.pid(), {"-d", "2", "--java-safemode", "java-extended-version-checks"}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  const bool is_tried = GetParam() == std::string("17");
+  EXPECT_EQ(tool_state(file) == "ok" && file.count_of("java", "Shares.work()V_") > 0, is_tried)
+      << file.text_of("java");
+  EXPECT_EQ(file.text_of("java").find(
+                ";[Profiling skipped: profiling this JVM is not supported]") == std::string::npos,
+            is_tried);
+  EXPECT_TRUE(file.adds_up());
+}
+
+TEST_P(Java, that_begins_meanwhile_is_profiled_where_that_is_asked_for) {
+  struct Case {
+    std::vector<std::string> more;
+    bool is_profiled;
+  };
+  for (const auto& [more, is_profiled] :
+       {Case{{"--min-profiling-duration", "2", "--profile-spawned-processes"}, true},
+        Case{{"--min-profiling-duration", "2"}, false},
+        Case{{"--profile-spawned-processes"}, false},  // ten seconds do not pass
+        Case{{"--min-profiling-duration", "1", "--profile-spawned-processes", "--engine",
+              "fallback"},
+             true},
+        Case{{"--min-profiling-duration", "1", "--profile-spawned-processes", "--perf-mode",
+              "disabled", "--engine", "fallback"},
+             true}}) {
+    std::vector<std::string> arguments = {
+        "record", "-d", "8", "-o", "-", "--async-profiler-path", async_profiler_directory()};
+    std::ranges::copy(more, std::back_inserter(arguments));
+    WaggleRun run(arguments);
+    std::this_thread::sleep_for(seconds(2));  // it records by now
+    const auto begin = std::chrono::steady_clock::now();
+    const TestProgram program(command());
+    const bool is_seen =
+        wait_until([&] { return is_being_sampled(program.pid()); }, milliseconds(4500));
+    const auto took = std::chrono::steady_clock::now() - begin;
+    const WaggleResult result = run.wait();
+    ASSERT_TRUE(result.status == 0 || !is_profiled) << result.err;
+    EXPECT_EQ(is_seen, is_profiled) << result.err;
+    if (is_profiled) {
+      EXPECT_GE(took, milliseconds(900));  // it was too young before
+      const CollapsedFile file = CollapsedFile::parse(result.out);
+      EXPECT_GT(file.count_of("java", ";Shares.work()V_"), 50U) << file.text_of("java");
+      EXPECT_TRUE(file.adds_up());
+    } else {
+      EXPECT_THAT(mapped_profilers(program.pid()), IsEmpty());
+    }
+  }
+}
+
+std::vector<std::string> record_allocations(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"record",
+                                        "--mode",
+                                        "allocation",
+                                        "-o",
+                                        "-",
+                                        "-d",
+                                        "3",
+                                        "--async-profiler-path",
+                                        async_profiler_directory()};
+  std::ranges::move(more, std::back_inserter(arguments));
+  return arguments;
+}
+
+TEST_P(Java, tells_what_it_allocates_and_nothing_else_is_profiled) {
+  const TestProgram program(java_command(GetParam(), {}, "Allocates"));
+  const TestProgram other({"sh", "-c", "echo ready; while :; do :; done"});
+  const WaggleResult result = run_waggle(record_allocations(
+      {"--alloc-interval", "256kb", "-p", fmt::format("{},{}", program.pid(), other.pid())}));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(file.header["profiling_mode"], "allocation");
+  EXPECT_EQ(file.header["metadata"]["profiling_mode"], "allocation");
+  EXPECT_EQ(file.header["metadata"]["run_arguments"]["alloc_interval"], "262144");
+  const auto& waggle = file.header["waggle"];
+  EXPECT_EQ(waggle["event"], "alloc");
+  EXPECT_EQ(waggle["frequency"], 0);
+  EXPECT_EQ(waggle["engine"], "none");
+  EXPECT_THAT(waggle["engine_reason"].get<std::string>(), HasSubstr("262,144 bytes"));
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_EQ(file.count_of("java"), file.total());
+  EXPECT_GT(file.total(), 500U);
+  EXPECT_NEAR(file.share_of("java", ";Allocates.heavy()V_"), 0.75, 0.08) << file.text_of("java");
+  EXPECT_NEAR(file.share_of("java", ";Allocates.light()V_"), 0.25, 0.08);
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";long[]_["));
+  EXPECT_THAT(file.text_of("java"), HasSubstr(";java.lang.String[]_["));
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_TRUE(is_running(program.pid()));
+}
+
+TEST_P(Java, has_fewer_samples_of_allocations_where_each_stands_for_more_bytes) {
+  const TestProgram program(java_command(GetParam(), {}, "Allocates"));
+  const auto samples_at = [&](const std::string& interval) {
+    const WaggleResult result = run_waggle(
+        record_allocations({"--alloc-interval", interval, "-p", std::to_string(program.pid())}));
+    EXPECT_EQ(result.status, 0) << result.err;
+    return static_cast<double>(CollapsedFile::parse(result.out).total());
+  };
+  const double fine = samples_at("256kb");
+  const double coarse = samples_at("4mb");
+  EXPECT_GT(coarse, 10);
+  EXPECT_NEAR(fine / coarse, 16, 8) << fine << " and " << coarse;
+}
+
+TEST_P(Java, without_allocations_leaves_no_file) {
+  const TestProgram program({"sh", "-c", "echo ready; while :; do :; done"});
+  const WaggleResult result = run_waggle(record_allocations({"-p", std::to_string(program.pid())}));
+  EXPECT_EQ(result.status, 4);
+  EXPECT_THAT(result.err, HasSubstr("no Java was seen to allocate"));
+}
+
 // Long recordings are made of many, each of which would end by itself.
 TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
   constexpr int kHz = 99;
@@ -399,7 +643,7 @@ TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
   // Renewed 20 seconds before its timeout: every two seconds.
   const auto recording = AsyncProfilerRecording::start(
       *std::move(*jvm), async_profiler_directory() + "/libasyncProfiler.so",
-      {.frequency_hz = kHz, .timeout = seconds(22)}, seconds(10),
+      {.frequency_hz = kHz, .timeout = seconds(22)}, {.patience = seconds(10)},
       [&count](const AsyncProfilerStack& stack) { count += stack.count; });
   ASSERT_TRUE(recording) << recording.error().what;
   const auto advance_until = [&](const std::function<bool()>& is_done, seconds limit) {

@@ -233,9 +233,11 @@ TEST(RecordOptions, know_how_java_is_told) {
   EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
   EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
             JavaMode::disabled);
-  const RecordOptions given =
-      options_of({"--async-profiler-path", "/opt/ap", "--java-async-profiler-args",
-                  "cstack=fp,jstackdepth=64", "--java-jattach-timeout", "5"});
+  const RecordOptions given = options_of(
+      {"--async-profiler-path", "/opt/ap", "--java-async-profiler-args", "cstack=fp,jstackdepth=64",
+       "--java-jattach-timeout", "5", "--jattach-path", "/opt/jattach"});
+  EXPECT_EQ(given.jattach_path, "/opt/jattach");
+  EXPECT_EQ(defaults.jattach_path, "");
   EXPECT_EQ(given.async_profiler_path, "/opt/ap");
   EXPECT_EQ(given.async_profiler_args, "cstack=fp,jstackdepth=64");
   EXPECT_EQ(given.java_patience_s, 5);
@@ -243,13 +245,114 @@ TEST(RecordOptions, know_how_java_is_told) {
 
 TEST(RecordOptions, refuse_what_java_is_not_told_by) {
   EXPECT_THAT(error_of({"--java-mode", "jfr"}), HasSubstr("--java-mode"));
-  EXPECT_THAT(error_of({"--java-async-profiler-mode", "alloc"}), HasSubstr("not built yet"));
+  EXPECT_EQ(error_of({"--java-async-profiler-mode", "alloc"}),
+            "--java-async-profiler-mode: alloc needs --mode allocation");
   EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
               HasSubstr("--java-async-profiler-mode"));
   EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
+  EXPECT_EQ(error_of({"--jattach-path", ""}), "--jattach-path: \"\" is no file");
   EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
               HasSubstr("512 bytes at most"));
   EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
+}
+
+TEST(RecordOptions, take_what_begins_meanwhile_on_a_whole_host) {
+  EXPECT_FALSE(options_of({}).profiles_spawned);
+  EXPECT_TRUE(options_of({"--profile-spawned-processes"}).profiles_spawned);
+  EXPECT_TRUE(options_of({"--profile-spawned-processes", "--cgroup", "a"}).profiles_spawned);
+  EXPECT_EQ(error_of({"--profile-spawned-processes", "-p", "1"}),
+            "--profile-spawned-processes: cannot go with --pids");
+  EXPECT_EQ(error_of({"--profile-spawned-processes", "--", "ls"}),
+            "--profile-spawned-processes: cannot go with a command after \"--\"");
+  EXPECT_EQ(error_of({"--profile-spawned-processes=yes"}),
+            "--profile-spawned-processes: takes no value");
+}
+
+std::vector<std::string_view> safemode_of(const Words& words) {
+  const RecordOptions options = options_of(words);
+  std::vector<std::string_view> names;
+  for (const SafemodeName& rule : kSafemodeNames) {
+    if (options.java_safemode.*rule.flag) {
+      names.push_back(rule.name);
+    }
+  }
+  return names;
+}
+
+TEST(RecordOptions, say_when_java_is_left_alone) {
+  const auto is_default = ElementsAre("profiled-oom", "profiled-signaled", "hserr");
+  EXPECT_THAT(safemode_of({}), is_default);
+  EXPECT_THAT(safemode_of({"--java-no-version-check"}), is_default);
+  EXPECT_THAT(safemode_of({"--java-safemode="}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode", ""}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode", "\"\"", "--quiet"}), IsEmpty());
+  EXPECT_THAT(safemode_of({"--java-safemode"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode", "-d", "3"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode=all"}), testing::SizeIs(8));
+  EXPECT_THAT(safemode_of({"--java-safemode", "hserr,general-oom", "-d", "3"}),
+              ElementsAre("hserr", "general-oom"));
+  EXPECT_EQ(options_of({"--java-safemode", "-d", "3"}).duration_s, 3);
+  EXPECT_TRUE(options_of({}).checks_java_version);
+  EXPECT_FALSE(options_of({"--java-no-version-check"}).checks_java_version);
+}
+
+TEST(RecordOptions, refuse_rules_that_there_are_not) {
+  for (const std::string list :
+       {"hs_err", "hserr,", ",hserr", "hserr, general-oom", "none", "all,hserr"}) {
+    EXPECT_THAT(error_of({"--java-safemode", list}),
+                HasSubstr("is none of profiled-oom, profiled-signaled, hserr, general-oom"))
+        << list;
+  }
+  EXPECT_EQ(error_of({"--java-no-version-check", "--java-safemode"}),
+            "--java-no-version-check: cannot go with --java-safemode java-extended-version-checks");
+}
+
+TEST(RecordOptions, count_time_or_the_bytes_that_java_allocates) {
+  EXPECT_EQ(options_of({}).mode, ProfilingMode::cpu);
+  EXPECT_EQ(options_of({"--mode", "cpu"}).mode, ProfilingMode::cpu);
+  const RecordOptions plain = options_of({"--mode", "allocation"});
+  EXPECT_EQ(plain.mode, ProfilingMode::allocation);
+  EXPECT_EQ(plain.alloc_interval_bytes, 2097152);
+  const std::map<std::string, std::int64_t> sizes = {{"1", 1},
+                                                     {"512b", 512},
+                                                     {"64k", 65536},
+                                                     {"64kb", 65536},
+                                                     {"64 KiB", 65536},
+                                                     {"1.5mb", 1572864},
+                                                     {"2MB", 2097152},
+                                                     {"1G", 1073741824},
+                                                     {"1TiB", 1LL << 40},
+                                                     {"1099511627776", 1LL << 40}};
+  for (const auto& [text, bytes] : sizes) {
+    EXPECT_EQ(options_of({"--mode", "allocation", "--alloc-interval", text}).alloc_interval_bytes,
+              bytes)
+        << text;
+  }
+  EXPECT_EQ(options_of({"--mode", "allocation", "--java-async-profiler-mode", "alloc"}).mode,
+            ProfilingMode::allocation);
+}
+
+TEST(RecordOptions, refuse_modes_that_leave_nothing_or_mean_nothing) {
+  EXPECT_EQ(error_of({"--mode", "wall"}), "--mode: \"wall\" is none of cpu, allocation, none");
+  EXPECT_EQ(error_of({"--mode", "none"}), "--mode: none leaves no profiler to record with");
+  EXPECT_EQ(error_of({"--mode", "allocation", "--no-java"}),
+            "--mode: allocation is of Java alone, which is switched off");
+  EXPECT_THAT(error_of({"--mode", "allocation", "--java-mode", "disabled"}),
+              HasSubstr("switched off"));
+  EXPECT_EQ(error_of({"--alloc-interval", "2mb"}), "--alloc-interval: needs --mode allocation");
+  EXPECT_EQ(error_of({"--mode", "allocation", "-F", "99"}),
+            "--frequency: cannot go with --mode allocation, which has --alloc-interval");
+  for (const std::string size : {"", "mb", "-1", "1e6", "2 m b", "1..5", "nan", "inf", "0x10",
+                                 "2pb", "1mbs", "999999999999999999999999999999999"}) {
+    EXPECT_THAT(error_of({"--mode", "allocation", "--alloc-interval", size}),
+                HasSubstr("is no size"))
+        << size;
+  }
+  for (const std::string size : {"0", "0.5", "2tb"}) {
+    EXPECT_THAT(error_of({"--mode", "allocation", "--alloc-interval", size}),
+                HasSubstr("is out of range (1 to 1,099,511,627,776 bytes)"))
+        << size;
+  }
 }
 
 TEST(RecordOptions, know_what_is_left_to_py_spy) {

@@ -50,7 +50,7 @@ function showFacts(model) {
   definition(facts, "samples", count(waggle.samples));
   if (waggle.frequency > 0) definition(facts, "CPU time", seconds(total / waggle.frequency));
   definition(facts, "duration", seconds(waggle.duration_s));
-  definition(facts, "frequency", `${waggle.frequency} Hz`);
+  if (waggle.frequency > 0) definition(facts, "frequency", `${waggle.frequency} Hz`);
   definition(facts, "event", waggle.event);
   definition(facts, "lost", count(lost), lost > 0 ? "warning" : "");
   definition(facts, "truncated", count(waggle.truncated), waggle.truncated > 0 ? "warning" : "");

@@ -17,8 +17,18 @@ std::string_view event_name(JavaEvent event) {
       return "itimer";
     case JavaEvent::wall:
       return "wall";
+    case JavaEvent::alloc:
+      return "alloc";
   }
   return "cpu";
+}
+
+std::string interval_words(const AsyncProfilerOptions& options) {
+  if (options.event == JavaEvent::alloc) {
+    return fmt::format("alloc={}", options.alloc_bytes);
+  }
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  return fmt::format("interval={}", kSecondNs / options.frequency_hz);
 }
 
 // How stacks are written: said at the start too, for a JVM that ends meanwhile writes them.
@@ -32,11 +42,9 @@ std::string output_words(const AsyncProfilerOptions& options, const std::string&
 
 std::string async_profiler_start(const AsyncProfilerOptions& options, const std::string& output,
                                  const std::string& log) {
-  constexpr std::int64_t kSecondNs = 1'000'000'000;
-  const std::string words =
-      fmt::format("start,event={},interval={},timeout={},{}", event_name(options.event),
-                  kSecondNs / options.frequency_hz, options.timeout.count(),
-                  output_words(options, output, log));
+  const std::string words = fmt::format(
+      "start,event={},{},timeout={},{}", event_name(options.event), interval_words(options),
+      options.timeout.count(), output_words(options, output, log));
   return options.more.empty() ? words : words + "," + options.more;
 }
 

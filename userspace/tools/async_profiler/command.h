@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 namespace waggle {
@@ -11,11 +12,13 @@ enum class JavaEvent {
   cpu,     // the kernel's perf events; async-profiler's own timers where there are none
   itimer,  // one timer for the process
   wall,    // every thread, running or not
+  alloc,   // bytes that are allocated, the class in the place of the innermost frame
 };
 
 struct AsyncProfilerOptions {
   JavaEvent event = JavaEvent::cpu;
-  int frequency_hz = 99;
+  int frequency_hz = 99;                             // but of alloc
+  std::int64_t alloc_bytes = std::int64_t{2} << 20;  // of alloc: one sample for so many, on average
   bool tells_threads = false;
   std::string more = {};  // of a person, as async-profiler takes them
   // Then it stops by itself, should we be gone.

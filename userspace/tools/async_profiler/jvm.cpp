@@ -24,7 +24,7 @@ namespace {
 constexpr std::string_view kProfiler = "libasyncProfiler.so";
 
 struct Libraries {
-  bool has_jvm = false;
+  std::string jvm;
   bool has_openj9 = false;
   bool has_musl = false;
   std::string profiler;
@@ -32,7 +32,9 @@ struct Libraries {
 
 void note_library(std::string_view path, Libraries& libraries) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  libraries.has_jvm |= name == "libjvm.so";
+  if (name == "libjvm.so") {
+    libraries.jvm = path;
+  }
   libraries.has_openj9 |= name.starts_with("libj9vm");
   libraries.has_musl |= name.starts_with("ld-musl-");
   if (name == kProfiler) {
@@ -103,11 +105,12 @@ Result<std::optional<Jvm>> find_jvm(pid_t pid) {
   jvm.pid = pid;
   jvm.directory = TRY(open_file(fmt::format("/proc/{}", pid), O_PATH | O_DIRECTORY));
   Libraries libraries = TRY(read_libraries(jvm.directory.get()));
-  if (!libraries.has_jvm) {
+  if (libraries.jvm.empty()) {
     return std::nullopt;
   }
   jvm.start_ticks = TRY(read_stat_at(jvm.directory.get())).start_ticks;
   jvm.status = TRY(read_status_at(jvm.directory.get()));
+  jvm.library = path_in_root(jvm.directory.get(), std::move(libraries.jvm));
   jvm.is_openj9 = libraries.has_openj9;
   jvm.is_musl = libraries.has_musl;
   jvm.profiler = path_in_root(jvm.directory.get(), std::move(libraries.profiler));

@@ -20,6 +20,7 @@ struct Jvm {
   UniqueFd directory;             // /proc/PID: of this process alone, whoever gets its pid later
   std::uint64_t start_ticks = 0;  // likewise
   ProcStatus status{};
+  std::string library;  // path of its libjvm.so, as it sees it
   bool is_openj9 = false;
   bool is_musl = false;  // its C library
   std::string profiler;  // path of the async-profiler that it has loaded, as it sees it; "": none

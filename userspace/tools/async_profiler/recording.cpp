@@ -66,18 +66,17 @@ std::string memory_of(std::string_view metrics) {
 }  // namespace
 
 AsyncProfilerRecording::AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options,
-                                               std::chrono::milliseconds patience,
-                                               LibraryPlace place,
+                                               const AttachOptions& attach, LibraryPlace place,
                                                AsyncProfilerOutputParser::OnStack on_stack)
     : jvm_(std::move(jvm)),
       options_(options),
-      patience_(patience),
+      attach_(attach),
       place_(std::move(place)),
       on_stack_(std::move(on_stack)) {}
 
 AsyncProfilerRecording::~AsyncProfilerRecording() {
   if (may_be_running_) {
-    // Without waiting for the answer; what cannot be told ends by its timeout.
+    // By ourselves, for that needs no waiting; what cannot be told ends by its timeout.
     load_.reset();
     JvmLoad::tell(jvm_, place_.library(), async_profiler_drop(log_.path));
   }
@@ -85,24 +84,32 @@ AsyncProfilerRecording::~AsyncProfilerRecording() {
 
 Result<std::unique_ptr<AsyncProfilerRecording>> AsyncProfilerRecording::start(
     Jvm jvm, const std::string& library, const AsyncProfilerOptions& options,
-    std::chrono::milliseconds patience, AsyncProfilerOutputParser::OnStack on_stack) {
+    const AttachOptions& attach, AsyncProfilerOutputParser::OnStack on_stack) {
   LibraryPlace place = TRY(LibraryPlace::make(jvm, library));
   std::unique_ptr<AsyncProfilerRecording> recording(new AsyncProfilerRecording(
-      std::move(jvm), options, patience, std::move(place), std::move(on_stack)));
+      std::move(jvm), options, attach, std::move(place), std::move(on_stack)));
   recording->output_ = TRY(recording->place_.make_file("stacks"));
   recording->log_ = TRY(recording->place_.make_file("log"));
   recording->metrics_ = TRY(recording->place_.make_file("metrics"));
-  recording->load_.emplace(TRY(
-      JvmLoad::start(recording->jvm_, recording->place_.library(),
-                     async_profiler_start(options, recording->output_.path, recording->log_.path),
-                     Clock::now() + patience)));
+  recording->load_.emplace(TRY(recording->begin_load(
+      async_profiler_start(options, recording->output_.path, recording->log_.path))));
   recording->may_be_running_ = true;
   return recording;
 }
 
+Result<AsyncProfilerRecording::Load> AsyncProfilerRecording::begin_load(
+    const std::string& options) {
+  const auto deadline = Clock::now() + attach_.patience;
+  if (attach_.jattach.empty()) {
+    return TRY(JvmLoad::start(jvm_, place_.library(), options, deadline));
+  }
+  return TRY(JattachLoad::start(jvm_, attach_.jattach, place_.library(), options, deadline,
+                                attach_.add_own));
+}
+
 void AsyncProfilerRecording::ask(State state, const std::string& options) {
   load_.reset();
-  auto load = JvmLoad::start(jvm_, place_.library(), options, Clock::now() + patience_);
+  auto load = begin_load(options);
   if (!load) {
     end_for(load.error());
     return;
@@ -114,7 +121,8 @@ void AsyncProfilerRecording::ask(State state, const std::string& options) {
 
 void AsyncProfilerRecording::advance() {
   if (load_) {
-    if (const auto code = load_->poll()) {
+    const auto code = std::visit([](auto& load) { return load.poll(); }, *load_);
+    if (code) {
       load_.reset();
       take_answer(*code);
     }
@@ -141,6 +149,9 @@ void AsyncProfilerRecording::take_answer(const Result<int>& code) {
       return;
     case State::dropping:
       ask(State::starting, async_profiler_start(options_, output_.path, log_.path));
+      return;
+    case State::measuring:  // without it too
+      ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
       return;
     case State::stopping:
       break;
@@ -182,10 +193,9 @@ void AsyncProfilerRecording::take_start(int code) {
   end(log);
 }
 
-// Memory first: what is stopped has given it back.  A JVM does one after the other.
+// Memory first: what is stopped has given it back.
 void AsyncProfilerRecording::begin_stop() {
-  (void)JvmLoad::tell(jvm_, place_.library(), async_profiler_metrics(metrics_.path));
-  ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
+  ask(State::measuring, async_profiler_metrics(metrics_.path));
 }
 
 void AsyncProfilerRecording::interrupt() {

@@ -7,18 +7,28 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "base/result.h"
 #include "userspace/tools/async_profiler/attach.h"
 #include "userspace/tools/async_profiler/command.h"
+#include "userspace/tools/async_profiler/jattach.h"
 #include "userspace/tools/async_profiler/jvm.h"
 #include "userspace/tools/async_profiler/output_parser.h"
 #include "userspace/tools/async_profiler/placement.h"
 
 namespace waggle {
+
+// How a JVM is asked.
+struct AttachOptions {
+  std::chrono::milliseconds patience{30000};  // with each of its answers
+  std::string jattach = {};                   // the program that asks; "": we do
+  std::function<void(pid_t)> add_own = {};    // is told of it, as a child of ours
+};
 
 constexpr std::uint64_t kMaxAsyncProfilerOutputBytes = std::uint64_t{256} << 20;
 
@@ -28,10 +38,10 @@ class AsyncProfilerRecording {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `library`: on our side.  `patience`: with each answer of the JVM.
+  // `library`: on our side.
   static Result<std::unique_ptr<AsyncProfilerRecording>> start(
       Jvm jvm, const std::string& library, const AsyncProfilerOptions& options,
-      std::chrono::milliseconds patience, AsyncProfilerOutputParser::OnStack on_stack);
+      const AttachOptions& attach, AsyncProfilerOutputParser::OnStack on_stack);
   AsyncProfilerRecording(const AsyncProfilerRecording&) = delete;  // what it runs holds addresses
   AsyncProfilerRecording& operator=(const AsyncProfilerRecording&) = delete;
   ~AsyncProfilerRecording();
@@ -54,11 +64,12 @@ class AsyncProfilerRecording {
   [[nodiscard]] const std::string& memory() const { return memory_; }
 
  private:
-  enum class State { starting, dropping, running, stopping, over };
+  enum class State { starting, dropping, running, measuring, stopping, over };
+  using Load = std::variant<JvmLoad, JattachLoad>;
 
-  AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options,
-                         std::chrono::milliseconds patience, LibraryPlace place,
-                         AsyncProfilerOutputParser::OnStack on_stack);
+  AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options, const AttachOptions& attach,
+                         LibraryPlace place, AsyncProfilerOutputParser::OnStack on_stack);
+  Result<Load> begin_load(const std::string& options);
   void ask(State state, const std::string& options);
   void take_answer(const Result<int>& code);
   void take_start(int code);
@@ -71,14 +82,14 @@ class AsyncProfilerRecording {
 
   Jvm jvm_;
   AsyncProfilerOptions options_;
-  std::chrono::milliseconds patience_;
+  AttachOptions attach_;
   LibraryPlace place_;
   PlacedFile output_;
   PlacedFile log_;
   PlacedFile metrics_;
   AsyncProfilerOutputParser::OnStack on_stack_;
   State state_ = State::starting;
-  std::optional<JvmLoad> load_;
+  std::optional<Load> load_;
   Clock::time_point started_;
   std::uint64_t stack_count_ = 0;  // that were handed out
   bool is_interrupted_ = false;

@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
+#include "userspace/tools/async_profiler/jattach.h"
+
 namespace waggle {
 namespace {
 
@@ -37,6 +42,31 @@ TEST(LoadReply, refuses_what_no_jvm_says) {
   EXPECT_FALSE(parse_load_reply("0\n"));
   EXPECT_FALSE(parse_load_reply("0\nreturn code: \n"));
   EXPECT_FALSE(parse_load_reply("-1\nreturn code: 0\n"));
+}
+
+constexpr std::string_view kConnected = "Connected to remote JVM\nJVM response code = ";
+
+TEST(JattachOutput, has_the_reply_of_the_jvm) {
+  const auto parse = [](std::string_view reply) {
+    return parse_jattach_output(std::string(kConnected) + std::string(reply));
+  };
+  EXPECT_EQ(parse("0\nreturn code: 0\n\n"), 0);
+  EXPECT_EQ(parse("0\nreturn code: 200\n\n"), 200);
+  EXPECT_EQ(parse("0\n100\n"), 100);
+  const auto refused = parse("0\n/x.so was not loaded.\n/x.so: cannot open\n\n");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::system);
+  EXPECT_EQ(refused.error().what,
+            "the JVM has refused it: /x.so was not loaded.?/x.so: cannot open");
+}
+
+TEST(JattachOutput, without_a_reply_is_none) {
+  for (const char* text : {"", "Connected to remote JVM\n", "JVM response code =", "hello"}) {
+    const auto code = parse_jattach_output(text);
+    ASSERT_FALSE(code) << text;
+    EXPECT_EQ(code.error().code, Errc::malformed) << text;
+  }
+  EXPECT_EQ(parse_jattach_output(std::string(kConnected) + "?\n").error().code, Errc::malformed);
 }
 
 }  // namespace

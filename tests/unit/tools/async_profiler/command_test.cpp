@@ -19,6 +19,12 @@ TEST(AsyncProfilerCommand, starts_with_a_timeout_and_says_how_to_write) {
             "threads,cstack=fp,jstackdepth=64");
 }
 
+TEST(AsyncProfilerCommand, counts_bytes_where_allocations_are_asked_for) {
+  EXPECT_EQ(
+      async_profiler_start({.event = JavaEvent::alloc, .alloc_bytes = 524288}, "/t/o", "/t/l"),
+      "start,event=alloc,alloc=524288,timeout=60,collapsed,ann,sig,file=/t/o,log=/t/l");
+}
+
 TEST(AsyncProfilerCommand, stops_with_and_without_stacks) {
   EXPECT_EQ(async_profiler_stop({}, "/t/o", "/t/l"), "stop,collapsed,ann,sig,file=/t/o,log=/t/l");
   EXPECT_EQ(async_profiler_drop("/t/l"), "stop,log=/t/l");
