@@ -198,7 +198,7 @@ Result<> FallbackRecorder::wait_for(Clock::time_point deadline, bool (PerfSessio
     return std::ranges::count_if(
                walks_, [&](const auto& walk) { return !(walk->session.get()->*poll)(); }) != 0;
   };
-  while (is_waiting() && Clock::now() < deadline) {
+  while (is_waiting() && Clock::now() < deadline && !is_hurried_) {
     TRY(loop_.run_once(kSlice));
   }
   return {};

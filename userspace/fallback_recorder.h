@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -93,6 +94,8 @@ class FallbackRecorder {
   [[nodiscard]] bool is_over() const;
   // perf does not stay alive here, as take_problems() tells.
   [[nodiscard]] bool is_given_up() const;
+  // On any thread: what is still to be read of perf is left, and told as perf's state.
+  void hurry() { is_hurried_ = true; }
   // Samples that have been read so far.
   [[nodiscard]] std::uint64_t samples() const { return walks_.front()->samples; }
   // What went wrong since the last call, one line each.
@@ -149,6 +152,7 @@ class FallbackRecorder {
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
   std::size_t followed_limit_ = 1024;
   std::vector<std::unique_ptr<Walk>> walks_;
+  std::atomic<bool> is_hurried_ = false;
   Clock::time_point start_;
   Clock::time_point end_;
 };

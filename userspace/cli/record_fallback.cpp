@@ -52,6 +52,7 @@ class FallbackEngine final : public RecordEngine {
   }
   void watch_spawned() override { recorder_->watch_execs(); }
   std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
+  void hurry() override { recorder_->hurry(); }
   Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override;
 

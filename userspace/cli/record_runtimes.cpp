@@ -164,6 +164,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
   }
+  void hurry() override { engine_->hurry(); }
   Result<> stop() override;
   Result<EngineResult> finish() override;
   [[nodiscard]] bool walks_python() const override { return engine_->walks_python(); }

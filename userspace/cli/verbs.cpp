@@ -35,7 +35,7 @@ struct Verb {
 constexpr auto kVerbs = std::to_array<Verb>({
     {"record", "one recording of the host, of processes or of a command", record_syntax,
      record_main},
-    {"agent", "a profile of each minute without end, with the options of gProfiler", agent_syntax,
+    {"agent", "a profile of each minute without end, with gProfiler's options", agent_syntax,
      agent_main},
     {"top", "who uses the CPUs now, each second anew", top_syntax, top_main},
     {"dump", "the stacks of all threads of a process now, Python included", dump_syntax, dump_main},

@@ -125,7 +125,7 @@ TEST(Program, without_a_verb_shows_its_verbs_on_stderr) {
 TEST(Help, is_on_stdout_within_eighty_columns) {
   for (const Words& words :
        {Words{"--help"}, Words{"record", "--help"}, Words{"doctor", "-h"}, Words{"dump", "--help"},
-        Words{"agent", "--help"}, Words{"record", "-d", "3", "--help"}}) {
+        Words{"agent", "--help"}, Words{"top", "--help"}, Words{"record", "-d", "3", "--help"}}) {
     const WaggleRun run = run_waggle(words);
     EXPECT_EQ(run.status, 0);
     EXPECT_EQ(run.err, "");
@@ -139,10 +139,10 @@ TEST(Help, is_on_stdout_within_eighty_columns) {
 
 TEST(Help, names_no_verb_that_is_not_there) {
   const WaggleRun run = run_waggle({"--help"});
-  for (const auto* verb : {"record", "agent", "dump", "doctor"}) {
+  for (const auto* verb : {"record", "agent", "top", "dump", "doctor"}) {
     EXPECT_THAT(run.out, HasSubstr(std::string("\n  ") + verb + " "));
   }
-  for (const auto* verb : {"top ", "upload"}) {
+  for (const auto* verb : {"convert ", "upload"}) {
     EXPECT_THAT(run.out, testing::Not(HasSubstr(verb)));
   }
 }

@@ -388,7 +388,11 @@ void PerfSession::end_reading() {
   if (script_ != nullptr) {
     end_script();  // names the tool
   }
-  segments_.clear();
+  if (!segments_.empty()) {
+    note_problem(fmt::format("{} part{} of its data not read: there was no time", segments_.size(),
+                             segments_.size() == 1 ? "" : "s"));
+    segments_.clear();
+  }
 }
 
 }  // namespace waggle
