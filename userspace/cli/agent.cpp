@@ -176,7 +176,7 @@ Result<> AgentRun::start(AgentSignals& signals) {
   if (options_.metrics_address) {
     TRY(health_.listen(*options_.metrics_address));
   }
-  sessions_.emplace(options_, *loop_, counters_);
+  sessions_.emplace(options_, *loop_, counters_, [&signals] { return signals.is_ending(); });
   touch(options_.heartbeat_file);
   TRY(sessions_->start());
   // Its ends come from the clock: n times the duration after now, whatever happens meanwhile.

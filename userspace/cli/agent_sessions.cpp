@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/output/collapsed.h"
@@ -125,9 +126,10 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
 }  // namespace
 
 AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
-                             SessionCounters& counters)
+                             SessionCounters& counters, std::function<bool()> is_ending)
     : options_(options),
       counters_(counters),
+      is_ending_(std::move(is_ending)),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
       metadata_(options.recording) {
@@ -142,7 +144,8 @@ Result<> AgentSessions::begin_recording() {
   const SessionSettings settings = TRY(find_settings(recording));
   frequency_hz_ = settings.frequency_hz;
   excluded_ = settings.selection.left_out;
-  ChosenEngine chosen = TRY(prepare_engine(recording, frequency_hz_, true));
+  EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
+  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, frequency_hz_, true));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings));
   TRY(chosen.engine->start());
@@ -159,6 +162,10 @@ void AgentSessions::note_begin(const Moment& now) {
 
 Result<> AgentSessions::begin_session() {
   TRY(begin_recording());
+  if (is_ending_()) {
+    engine_ = nullptr;  // it has nothing yet
+    return {};
+  }
   note_begin({});
   next_housekeeping_ = Clock::now() + kHousekeeping;
   watch();
@@ -168,10 +175,9 @@ Result<> AgentSessions::begin_session() {
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
   TRY(begin_session());
-  if (engine_->can_cut()) {
+  if (engine_ != nullptr && engine_->can_cut()) {
     LOG_INFO(
-        "Java, Ruby, PHP and .NET have native frames: their profilers do not run beside "
-        "sessions of this engine (with --engine fallback they do)");
+        "Java, Ruby, PHP and .NET have native frames: their profilers do not run beside sessions");
   }
   return {};
 }

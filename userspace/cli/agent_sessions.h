@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,7 +42,9 @@ struct SessionCounters {
 class AgentSessions {
  public:
   // `loop` and `counters` outlive it.
-  AgentSessions(const AgentOptions& options, EventLoop& loop, SessionCounters& counters);
+  // `is_ending`: no session begins any more; a tool can take seconds to start.
+  AgentSessions(const AgentOptions& options, EventLoop& loop, SessionCounters& counters,
+                std::function<bool()> is_ending);
   AgentSessions(const AgentSessions&) = delete;
   AgentSessions& operator=(const AgentSessions&) = delete;
   ~AgentSessions() = default;
@@ -91,6 +94,7 @@ class AgentSessions {
   AgentOptions options_;
   std::optional<AgentOptions> next_options_;
   SessionCounters& counters_;
+  std::function<bool()> is_ending_;
   int frequency_hz_ = 0;
   std::string engine_reason_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another

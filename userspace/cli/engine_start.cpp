@@ -46,9 +46,8 @@ Result<int> allowed_frequency(int frequency_hz) {
   return limit;
 }
 
-Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_hz,
-                                    bool is_lasting) {
-  EngineChoice choice = TRY(choose_engine(options.engine, ask_host()));
+Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& options,
+                                    int frequency_hz, bool is_lasting) {
   if (!choice.is_fallback) {
     auto engine = is_lasting ? make_lasting_ebpf_engine(options, frequency_hz)
                              : make_ebpf_engine(options, frequency_hz);

@@ -23,9 +23,10 @@ struct ChosenEngine {
   EngineChoice choice;
   std::unique_ptr<RecordEngine> engine;
 };
-// `is_lasting`: for sessions without end, where the engine can.
-Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_hz,
-                                    bool is_lasting);
+// `choice`: of choose_engine(); another one where that is refused.  `is_lasting`: for sessions
+// without end, where the engine can.
+Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& options,
+                                    int frequency_hz, bool is_lasting);
 
 // The processes of `pids`, which may be threads, as perf has it; those that are gone are logged and
 // left out.  Errc::not_found when none is left of some.

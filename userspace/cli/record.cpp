@@ -170,9 +170,10 @@ Result<> RecordRun::prepare() {
     engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
     return {};
   }
+  EngineChoice choice = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
   frequency_hz_ = TRY(allowed_frequency(options_.frequency_hz));
-  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, false));
+  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), options_, frequency_hz_, false));
   choice_ = std::move(chosen.choice);
   engine_ = std::move(chosen.engine);
   return {};

@@ -16,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
@@ -105,7 +106,9 @@ Result<> TopRun::prepare() {
   const SessionSettings settings{.pids = TRY(find_processes(recording.pids)),
                                  .selection = TRY(find_selection(recording)),
                                  .frequency_hz = state_.shown.frequency_hz};
-  ChosenEngine chosen = TRY(prepare_engine(recording, state_.shown.frequency_hz, true));
+  EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
+  ChosenEngine chosen =
+      TRY(prepare_engine(std::move(choice), recording, state_.shown.frequency_hz, true));
   engine_ = std::move(chosen.engine);
   if (recording.has_container_names) {
     container_names_.emplace(container_sockets_of(recording));
