@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -14,7 +13,6 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "bpf/abi/stats.h"
-#include "userspace/attach/features.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/version.h"
 #include "userspace/health/metrics_text.h"
