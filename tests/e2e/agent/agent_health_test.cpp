@@ -20,10 +20,8 @@
 #include <cstdint>
 #include <fstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "base/text.h"
 #include "base/unique_fd.h"
 #include "bpf/abi/stats.h"
 #include "tests/e2e/agent/agent_process.h"
@@ -46,6 +44,7 @@ sockaddr_in loopback(std::uint16_t port) {
 
 std::uint16_t free_port() {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK(socket.is_open());
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof(address);
   CHECK(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/process_facts.h"
 #include "tests/test_program.h"

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -119,7 +118,7 @@ TEST(Agent, ends_with_its_controller) {
 
 TEST(Agent, touches_its_heartbeat_file_each_session) {
   const AgentPlace place;
-  WaggleRun agent(place.words({"-d", "1", "--heartbeat-file", place.path("heartbeat")}));
+  const WaggleRun agent(place.words({"-d", "1", "--heartbeat-file", place.path("heartbeat")}));
   ASSERT_TRUE(place.wait_for_profiles(1));
   struct stat first{};
   ASSERT_EQ(::stat(place.path("heartbeat").c_str(), &first), 0);
