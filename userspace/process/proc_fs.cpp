@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
 
+#include "base/check.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unique_c.h"
@@ -33,6 +35,15 @@ Result<std::string> read_file_at(int directory, const char* name, std::size_t li
 }
 
 }  // namespace
+
+std::chrono::nanoseconds age_of(std::uint64_t start_ticks) {
+  timespec now{};
+  CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  const std::uint64_t now_ns = (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000) +
+                               static_cast<std::uint64_t>(now.tv_nsec);
+  const std::uint64_t start_ns = start_ticks * kTickNs;
+  return std::chrono::nanoseconds(now_ns > start_ns ? now_ns - start_ns : 0);
+}
 
 std::optional<ProcStat> parse_stat(std::string_view text) {
   const std::size_t open = text.find('(');

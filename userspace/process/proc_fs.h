@@ -3,6 +3,7 @@
 // looks like one.  Not for other files of a process.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ struct ProcStat {
 };
 
 constexpr std::uint64_t kTickNs = 10'000'000;  // USER_HZ is 100 on x86 and arm
+
+// Since it was forked.  `start_ticks`: ProcStat::start_ticks.
+std::chrono::nanoseconds age_of(std::uint64_t start_ticks);
 
 struct ProcCgroup {
   ProcStat stat;

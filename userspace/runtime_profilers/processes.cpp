@@ -13,7 +13,6 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "userspace/process/process_table.h"
 
 namespace waggle {
 
@@ -48,13 +47,6 @@ std::uint64_t read_cpu_ticks(pid_t pid) {
 }
 
 }  // namespace
-
-std::chrono::nanoseconds age_of(const ProcStat& stat) {
-  const TableClock now = TableClock::now();
-  const std::uint64_t boottime_ns = now.monotonic_ns + now.boottime_offset_ns;
-  const std::uint64_t start_ns = stat.start_ticks * kTickNs;
-  return std::chrono::nanoseconds(boottime_ns > start_ns ? boottime_ns - start_ns : 0);
-}
 
 void RuntimeProcesses::start() {
   start_ = Clock::now();
@@ -145,7 +137,7 @@ bool RuntimeProcesses::is_named(pid_t pid) const {
 }
 
 bool RuntimeProcesses::is_too_young(const ProcStat& stat) const {
-  return !targets_.is_pid_filtered && age_of(stat) < targets_.youngest;
+  return !targets_.is_pid_filtered && age_of(stat.start_ticks) < targets_.youngest;
 }
 
 }  // namespace waggle

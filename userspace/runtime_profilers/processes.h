@@ -28,9 +28,6 @@ struct RuntimeTargets {
   std::function<bool(pid_t)> is_recorded = {};
 };
 
-// Since it was forked.
-std::chrono::nanoseconds age_of(const ProcStat& stat);
-
 // One thread.
 class RuntimeProcesses {
  public:

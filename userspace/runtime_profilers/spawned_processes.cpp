@@ -5,8 +5,6 @@
 
 #include <iterator>
 
-#include "userspace/runtime_profilers/processes.h"
-
 namespace waggle {
 
 namespace {
@@ -43,7 +41,7 @@ bool SpawnedProcesses::look_at(pid_t pid, Waiting& waiting, Clock::time_point no
   if (!stat || stat->is_kernel_thread || is_of_ours) {
     return true;
   }
-  if (const auto age = age_of(*stat); age < youngest_) {
+  if (const auto age = age_of(stat->start_ticks); age < youngest_) {
     waiting.due = now + std::chrono::ceil<Clock::duration>(youngest_ - age);
     return false;
   }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,7 +11,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/file.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/proc_maps.h"
@@ -83,13 +81,8 @@ bool Jvm::is_alive() const {
 }
 
 bool Jvm::is_starting() const {
-  constexpr std::uint64_t kStartTicks = 500;  // five seconds
-  timespec now{};
-  CHECK(::clock_gettime(CLOCK_BOOTTIME, &now) == 0);
-  const std::uint64_t ticks = ((static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000) +
-                               static_cast<std::uint64_t>(now.tv_nsec)) /
-                              kTickNs;
-  return ticks < start_ticks + kStartTicks;
+  constexpr std::chrono::seconds kStart(5);
+  return age_of(start_ticks) < kStart;
 }
 
 Result<UniqueFd> Jvm::open_root() const {
