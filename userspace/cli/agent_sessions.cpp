@@ -4,19 +4,15 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <string_view>
 #include <utility>
 
 #include "base/log.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
-#include "userspace/output/collapsed.h"
 #include "userspace/output/flame_graph.h"
 #include "userspace/output/profile_header.h"
 #include "userspace/output/session_files.h"
-#include "userspace/process/process.h"
-#include "userspace/profile/container_columns.h"
 #include "userspace/profile/profile.h"
 
 namespace waggle {
@@ -26,12 +22,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kHousekeeping = std::chrono::seconds(1);
-constexpr milliseconds kNameTime(500);  // for containers' names that have not come yet
-
-std::string host_name() {
-  std::string name(256, '\0');
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.c_str() : "this host";
-}
 
 // What the thread that ends a session must know; the agent's options may be others by then.
 struct WriteOrder {
@@ -44,28 +34,20 @@ struct WriteOrder {
   std::optional<double> mem_avg;
 };
 
-Profile with_names(Profile profile, ContainerNames* names) {
-  if (names == nullptr) {
-    return profile;
-  }
-  names->wait(kNameTime);
-  if (const auto problem = names->take_problem()) {
-    LOG_WARNING("{}, continuing with containers' ids in place of their names", *problem);
-  }
-  return name_containers(std::move(profile), [&](std::string_view id) { return names->find(id); });
-}
-
 Result<> write_profile(const WriteOrder& order, EngineResult result, RecordMetadata& metadata,
-                       ContainerNames* names) {
+                       ContainerNaming& containers) {
   ProfileHeader header;
   header.facts = complete_facts(result.facts, order.facts);
   header.facts.excluded.insert(header.facts.excluded.begin(), order.excluded.begin(),
                                order.excluded.end());
-  header.container_names_enabled = names != nullptr;
+  header.container_names_enabled = containers.is_on();
   metadata.fill(header, order.run_arguments);
   header.cpu_avg = order.cpu_avg;
   header.mem_avg = order.mem_avg;
-  const Profile profile = with_names(std::move(result.profile), names);
+  const Profile profile = containers.name(std::move(result.profile), ContainerNaming::kPatience);
+  if (const auto problem = containers.take_problem()) {
+    LOG_WARNING("{}", *problem);
+  }
   if (order.has_flame_graph) {
     auto page = render_flame_graph(profile, {.title = host_name(), .recording = header.facts});
     if (page) {
@@ -74,7 +56,7 @@ Result<> write_profile(const WriteOrder& order, EngineResult result, RecordMetad
       LOG_WARNING("{}, continuing without a flame graph", page.error().what);
     }
   }
-  const std::string text = render_collapsed(profile, render_header(header));
+  const std::string text = render_col(profile, header);
   for (const std::string& path :
        TRY(write_session(order.files, order.facts.times.end, text, header.flame_graph_page))) {
     LOG_INFO("Saved {} to {}", path.ends_with(".col") ? "collapsed stacks" : "flamegraph", path);
@@ -103,7 +85,7 @@ Result<SessionSettings> find_settings(const RecordOptions& recording) {
 }
 
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 RecordMetadata& metadata, ContainerNames* names) {
+                 RecordMetadata& metadata, ContainerNaming& containers) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -114,7 +96,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
   for (const std::string& warning : result->warnings) {
     LOG_WARNING("{}", warning);
   }
-  if (const Result<> written = write_profile(order, *std::move(result), metadata, names);
+  if (const Result<> written = write_profile(order, *std::move(result), metadata, containers);
       !written) {
     ++counters.unwritten;
     LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
@@ -132,11 +114,8 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
       is_ending_(std::move(is_ending)),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
-      metadata_(options.recording) {
-  if (options.recording.has_container_names) {
-    container_names_.emplace(container_sockets_of(options.recording));
-  }
-}
+      metadata_(options.recording),
+      containers_(options.recording) {}
 
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
@@ -206,11 +185,7 @@ void AgentSessions::on_tick() {
   if (const Result<> ticked = engine_->tick(); !ticked) {
     fail_session(ticked.error());
   }
-  for (const ContainerRef& container : engine_->take_new_containers()) {
-    if (container_names_) {
-      container_names_->want(*container);
-    }
-  }
+  containers_.want(engine_->take_new_containers());
   if (Clock::now() >= next_housekeeping_) {
     next_housekeeping_ = Clock::now() + kHousekeeping;
     housekeep();
@@ -247,10 +222,10 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .excluded = excluded_,
       .cpu_avg = options_.recording.has_metrics ? metrics_.cpu_average() : std::nullopt,
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
-  const bool has_room = writer_.push([this, order = std::move(order),
-                                      end = std::move(end)]() mutable {
-    end_session(order, end, counters_, metadata_, container_names_ ? &*container_names_ : nullptr);
-  });
+  const bool has_room =
+      writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
+        end_session(order, end, counters_, metadata_, containers_);
+      });
   if (!has_room) {
     ++counters_.dropped;
     --counters_.unended;

@@ -16,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "userspace/cli/agent_options.h"
+#include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
@@ -23,7 +24,6 @@
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
 #include "userspace/metadata/system_metrics.h"
-#include "userspace/remote/container_names.h"
 
 namespace waggle {
 
@@ -107,8 +107,8 @@ class AgentSessions {
   std::vector<std::string> excluded_;  // by the selection
   SystemMetrics metrics_;              // of the session
   RecordMetadata metadata_;            // the writer's thread alone, once a session is on
-  std::optional<ContainerNames> container_names_;  // none: their ids are shown
-  SessionWriter writer_;                           // last: its jobs end first
+  ContainerNaming containers_;
+  SessionWriter writer_;  // last: its jobs end first
 };
 
 }  // namespace waggle

@@ -19,8 +19,10 @@
 #include "base/file.h"
 #include "base/held_command.h"
 #include "base/log.h"
+#include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
+#include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/cli/progress_bar.h"
@@ -34,10 +36,7 @@
 #include "userspace/output/profile_header.h"
 #include "userspace/output/terminal_summary.h"
 #include "userspace/process/proc_fs.h"
-#include "userspace/process/process.h"
-#include "userspace/profile/container_columns.h"
 #include "userspace/profile/profile.h"
-#include "userspace/remote/container_names.h"
 #include "userspace/tools/external_tools.h"
 
 namespace waggle {
@@ -47,11 +46,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-// What runs from the start is looked at early: what it has mapped may be gone a second later.
-constexpr milliseconds kFirstTick(100);
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 constexpr milliseconds kCommandGrace(500);
-constexpr milliseconds kNameTime(500);  // for containers' names that have not come yet
 
 int report(const Error& error) {
   LOG_ERROR("record: {}", error.what);
@@ -74,15 +70,17 @@ std::string title_of(const RecordOptions& options) {
       return fmt::format("{} {}", kind, fmt::join(*names, ", "));
     }
   }
-  std::string name(256, '\0');
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.c_str() : "this host";
+  return host_name();
 }
 
 // One run of `waggle record`, from checked options to written files.
 class RecordRun {
  public:
   explicit RecordRun(const RecordOptions& options)
-      : options_(options), frequency_hz_(options.frequency_hz), metadata_(options) {}
+      : options_(options),
+        frequency_hz_(options.frequency_hz),
+        metadata_(options),
+        containers_(options) {}
 
   Result<int> run();
 
@@ -98,8 +96,6 @@ class RecordRun {
   void on_tick();
   void housekeep();
   void tell_problems();
-  void ask_container_names();
-  Profile with_container_names(Profile profile);
   void end_command();
   [[nodiscard]] std::string why_no_samples(const RecordingFacts& facts) const;
   Result<int> report_result();
@@ -108,16 +104,16 @@ class RecordRun {
   int frequency_hz_;
   std::optional<StopSignals> signals_;
   std::optional<EventLoop> loop_;
-  UniqueFd timer_;
   EngineChoice choice_;
   Selection selection_;
   std::unique_ptr<RecordEngine> engine_;
+  std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
   std::optional<HeldCommand> command_;
   std::optional<int> command_status_;
   std::optional<ProgressBar> bar_;
   RecordMetadata metadata_;
   SystemMetrics metrics_;
-  std::optional<ContainerNames> container_names_;  // none: their ids are shown
+  ContainerNaming containers_;
   RecordingTimes times_;
   Clock::time_point start_;
   Clock::time_point next_housekeeping_;
@@ -204,14 +200,10 @@ Result<> RecordRun::select_targets() {
 
 Result<> RecordRun::start() {
   loop_ = TRY(EventLoop::open());
-  const milliseconds interval = engine_->tick_interval();
-  timer_ = TRY(open_timer(std::min(kFirstTick, interval), interval));
   TRY(loop_->add(signals_->fd(), [this] { on_signal(); }));
-  TRY(loop_->add(timer_.get(), [this] { on_tick(); }));
   TRY(engine_->start());
-  for (const int fd : engine_->fds()) {
-    TRY(loop_->add(fd, [this] { failure_ = engine_->on_readable(); }));
-  }
+  watch_.emplace(*loop_, [this] { failure_ = engine_->on_readable(); }, [this] { on_tick(); });
+  TRY(watch_->watch(*engine_));
   times_.start = std::chrono::system_clock::now();
   start_ = Clock::now();
   next_housekeeping_ = start_ + kHousekeeping;
@@ -237,9 +229,8 @@ void RecordRun::on_signal() {
 }
 
 void RecordRun::on_tick() {
-  drain_timer(timer_.get());
   failure_ = engine_->tick();
-  ask_container_names();
+  containers_.want(engine_->take_new_containers());
   const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start_);
   bar_->show(elapsed, engine_->sample_count());
   if (command_ && command_->poll_exit()) {
@@ -270,25 +261,6 @@ void RecordRun::tell_problems() {
   for (const std::string& problem : engine_->take_problems()) {
     LOG_WARNING("{}", problem);
   }
-}
-
-void RecordRun::ask_container_names() {
-  const std::vector<ContainerRef> fresh = engine_->take_new_containers();
-  for (const ContainerRef& container : container_names_ ? fresh : std::vector<ContainerRef>()) {
-    container_names_->want(*container);
-  }
-}
-
-Profile RecordRun::with_container_names(Profile profile) {
-  if (!container_names_) {
-    return profile;
-  }
-  container_names_->wait(kNameTime);
-  if (const auto problem = container_names_->take_problem()) {
-    LOG_WARNING("{}, continuing with containers' ids in place of their names", *problem);
-  }
-  return name_containers(std::move(profile),
-                         [this](std::string_view id) { return container_names_->find(id); });
 }
 
 Result<> RecordRun::record_until_the_end() {
@@ -350,13 +322,14 @@ std::string RecordRun::why_no_samples(const RecordingFacts& facts) const {
 Result<int> RecordRun::report_result() {
   EngineResult recording = TRY(engine_->finish());
   tell_problems();
-  ask_container_names();
+  containers_.want(engine_->take_new_containers());
+  watch_.reset();
   engine_.reset();
   for (const std::string& warning : recording.warnings) {
     LOG_WARNING("{}", warning);
   }
   ProfileHeader header;
-  header.container_names_enabled = container_names_.has_value();
+  header.container_names_enabled = containers_.is_on();
   header.profiling_mode = profiling_mode_name(options_.mode);
   metadata_.fill(header, run_arguments_of(options_, options_.duration_s));
   if (options_.has_metrics) {
@@ -375,7 +348,11 @@ Result<int> RecordRun::report_result() {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;
   }
-  const Profile profile = with_container_names(std::move(recording.profile));
+  const Profile profile =
+      containers_.name(std::move(recording.profile), ContainerNaming::kPatience);
+  if (const auto problem = containers_.take_problem()) {
+    LOG_WARNING("{}", *problem);
+  }
   const std::vector<std::string> written =
       TRY(write_outputs(options_.outputs, profile, header, title_of(options_), times_.end));
   if (!options_.is_quiet) {
@@ -394,9 +371,6 @@ Result<int> RecordRun::run() {
   }
   signals_ = TRY(StopSignals::open());
   TRY(metadata_.prepare());
-  if (options_.has_container_names) {
-    container_names_.emplace(container_sockets_of(options_));
-  }
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s
                                        ? std::optional(std::chrono::seconds(*options_.duration_s))

@@ -59,9 +59,7 @@ Result<std::string> render(OutputFormat format, const Profile& profile, const Pr
   if (format == OutputFormat::html) {
     return render_flame_graph(profile, {.title = std::string(title), .recording = header.facts});
   }
-  ProfileHeader whole = header;
-  whole.containers = containers_of(profile);
-  return render_collapsed(profile, render_header(whole));
+  return render_col(profile, header);
 }
 
 Result<> write_output(const std::string& path, std::string_view text) {
@@ -106,6 +104,16 @@ Result<> check_output(const std::string& path) {
 double own_cpu_seconds() {
   const rusage usage = own_usage();
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::string host_name() {
+  std::string name(256, '\0');
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.c_str() : "this host";
+}
+
+std::string render_col(const Profile& profile, ProfileHeader header) {
+  header.containers = containers_of(profile);
+  return render_collapsed(profile, render_header(header));
 }
 
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {

@@ -35,7 +35,13 @@ double own_cpu_seconds();
 
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run);
 
-// `header`: all but its containers, which the profile has.
+// As the kernel has it; "this host" where it has none.
+std::string host_name();
+
+// The text of a .col file.  `header`: all but its containers, which the profile has.
+std::string render_col(const Profile& profile, ProfileHeader header);
+
+// `header`: likewise.
 // Errc of the first file that could not be written; those before it are whole.  The paths written,
 // without stdout.
 Result<std::vector<std::string>> write_outputs(const std::vector<OutputTarget>& targets,

@@ -16,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
@@ -30,8 +31,6 @@
 #include "userspace/output/live_table.h"
 #include "userspace/output/live_text.h"
 #include "userspace/output/recording_facts.h"
-#include "userspace/profile/container_columns.h"
-#include "userspace/remote/container_names.h"
 
 namespace waggle {
 
@@ -49,7 +48,8 @@ constexpr std::size_t kAround = 4;      // lines of a screen that are no rows
 // One run of `waggle top`: a recording without end that is cut at each look.
 class TopRun {
  public:
-  explicit TopRun(const TopOptions& options) : options_(options), window_(kMoments) {
+  explicit TopRun(const TopOptions& options)
+      : options_(options), window_(kMoments), containers_(options.recording) {
     state_.view = options.view;
   }
   TopRun(const TopRun&) = delete;
@@ -74,7 +74,6 @@ class TopRun {
   Result<> show();
   void tell_problems();
   void keep(Result<> result);
-  [[nodiscard]] Profile with_container_names(Profile profile);
 
   const TopOptions& options_;
   TopState state_;
@@ -84,7 +83,7 @@ class TopRun {
   std::optional<StopSignals> signals_;
   std::optional<Terminal> terminal_;  // none: plain lines
   std::optional<EventLoop> loop_;
-  std::optional<ContainerNames> container_names_;
+  ContainerNaming containers_;
   std::deque<Unnamed> unnamed_;
   std::unique_ptr<RecordEngine> engine_;
   std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
@@ -110,9 +109,6 @@ Result<> TopRun::prepare() {
   ChosenEngine chosen =
       TRY(prepare_engine(std::move(choice), recording, state_.shown.frequency_hz, true));
   engine_ = std::move(chosen.engine);
-  if (recording.has_container_names) {
-    container_names_.emplace(container_sockets_of(recording));
-  }
   return engine_->prepare_session(settings);
 }
 
@@ -166,11 +162,7 @@ void TopRun::on_key() {
 
 Result<> TopRun::on_tick() {
   TRY(engine_->tick());
-  for (const ContainerRef& container : engine_->take_new_containers()) {
-    if (container_names_) {
-      container_names_->want(*container);
-    }
-  }
+  containers_.want(engine_->take_new_containers());
   if (Clock::now() >= next_housekeeping_) {
     next_housekeeping_ += kHousekeeping;
     if (const Result<> kept = engine_->housekeep(); !kept) {
@@ -182,7 +174,11 @@ Result<> TopRun::on_tick() {
 }
 
 void TopRun::tell_problems() {
-  for (const std::string& problem : engine_->take_problems()) {
+  std::vector<std::string> problems = engine_->take_problems();
+  if (auto of_names = containers_.take_problem()) {
+    problems.push_back(*std::move(of_names));
+  }
+  for (const std::string& problem : problems) {
     if (terminal_) {
       state_.shown.notice = problem;
     } else {
@@ -203,17 +199,6 @@ Result<> TopRun::look() {
   return take_named();
 }
 
-Profile TopRun::with_container_names(Profile profile) {
-  if (!container_names_) {
-    return profile;
-  }
-  if (const auto problem = container_names_->take_problem()) {
-    state_.shown.notice = *problem + ", continuing with containers' ids";
-  }
-  return name_containers(std::move(profile),
-                         [this](std::string_view id) { return container_names_->find(id); });
-}
-
 Result<> TopRun::take_named() {
   bool is_new = false;
   while (!unnamed_.empty() &&
@@ -221,7 +206,7 @@ Result<> TopRun::take_named() {
     Unnamed named = std::move(unnamed_.front());
     unnamed_.pop_front();
     EngineResult result = TRY(named.end.get());
-    LiveMoment moment{.profile = with_container_names(std::move(result.profile)),
+    LiveMoment moment{.profile = containers_.name(std::move(result.profile), milliseconds(0)),
                       .frequency = static_cast<double>(state_.shown.frequency_hz),
                       .seconds = named.seconds,
                       .samples = result.facts.samples,

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/process_facts.h"
+#include "tests/test_cgroup.h"
 #include "tests/test_program.h"
 
 namespace waggle {
@@ -81,6 +82,29 @@ TEST(Agent, writes_a_pair_of_files_for_each_session) {
   EXPECT_EQ(place.output() + "/" +
                 std::filesystem::read_symlink(place.output() + "/last_profile.col").string(),
             place.profiles().back());
+}
+
+TEST(Agent, names_the_containers_of_a_session_in_its_header) {
+  const auto hierarchy = TestCgroup::hierarchy(true);
+  if (!hierarchy) {
+    GTEST_SKIP() << "no cgroup of v2 can be made";
+  }
+  const std::string id(64, 'c');
+  const TestCgroup container(*hierarchy, "docker-" + id + ".scope");
+  const TestProgram program({RECURSION, "20"});
+  container.take(program.pid());
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "1", "-f", "99", "--disable-container-names"}));
+  ASSERT_TRUE(place.wait_for_profiles(1));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+  const CollapsedFile file = place.read_profiles().front();
+  std::set<std::string> containers;
+  for (const CollapsedFile::Line& line : file.lines) {
+    containers.insert(line.container);
+  }
+  containers.erase("");
+  EXPECT_THAT(containers, testing::Contains(id));
+  EXPECT_EQ(file.header["containers"].get<std::set<std::string>>(), containers);
 }
 
 TEST(Agent, ends_within_two_seconds_and_writes_the_session_that_has_begun) {
@@ -269,7 +293,7 @@ TEST(Agent, ends_in_time_though_a_tool_does_not) {
 TEST(Agent, goes_on_with_the_next_session_where_a_tool_dies) {
   const TestProgram program({RECURSION, "20"});
   const AgentPlace place;
-  WaggleRun agent(with_perf(place, "2"));
+  WaggleRun agent(with_perf(place, "4"));  // a perf can take two seconds to begin
   ASSERT_TRUE(place.wait_for_log("sampling at 99 Hz"));
   const std::vector<pid_t> tools = children_of(agent.pid());
   ASSERT_FALSE(tools.empty());
