@@ -85,7 +85,7 @@ Result<SessionSettings> find_settings(const RecordOptions& recording) {
 }
 
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 RecordMetadata& metadata, ContainerNaming& containers) {
+                 RecordMetadata& metadata, ContainerNaming& containers, ToldOnce& told) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -94,7 +94,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
     return;
   }
   for (const std::string& warning : result->warnings) {
-    LOG_WARNING("{}", warning);
+    told.warn(warning);
   }
   if (const Result<> written = write_profile(order, *std::move(result), metadata, containers);
       !written) {
@@ -119,12 +119,14 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
 
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
-  const RecordOptions& recording = options_.recording;
+  RecordOptions recording = options_.recording;
+  recording.duration_s = options_.duration_s;
   const SessionSettings settings = TRY(find_settings(recording));
   frequency_hz_ = settings.frequency_hz;
   excluded_ = settings.selection.left_out;
   EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, frequency_hz_, true));
+  ChosenEngine chosen =
+      TRY(prepare_engine(std::move(choice), recording, frequency_hz_, EngineUse::sessions, turns_));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings));
   TRY(chosen.engine->start());
@@ -153,12 +155,7 @@ Result<> AgentSessions::begin_session() {
 
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
-  TRY(begin_session());
-  if (engine_ != nullptr && engine_->can_cut()) {
-    LOG_INFO(
-        "Java, Ruby, PHP and .NET have native frames: their profilers do not run beside sessions");
-  }
-  return {};
+  return begin_session();
 }
 
 // In a handler of the loop: the engine is still in use there.
@@ -203,7 +200,7 @@ void AgentSessions::housekeep() {
 
 void AgentSessions::tell_problems() {
   for (const std::string& problem : engine_->take_problems()) {
-    LOG_WARNING("{}", problem);
+    told_.warn(problem);
   }
 }
 
@@ -224,7 +221,7 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
       writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
-        end_session(order, end, counters_, metadata_, containers_);
+        end_session(order, end, counters_, metadata_, containers_, told_);
       });
   if (!has_room) {
     ++counters_.dropped;
@@ -274,6 +271,7 @@ void AgentSessions::finish_files(milliseconds patience) {
   }
   LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
               writer_.waiting());
+  turns_->hurry();
   if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
     engine->hurry();
   }

@@ -23,7 +23,9 @@
 #include "userspace/cli/record_metadata.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
+#include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
+#include "userspace/runtime_profilers/turns.h"
 
 namespace waggle {
 
@@ -97,12 +99,14 @@ class AgentSessions {
   std::function<bool()> is_ending_;
   int frequency_hz_ = 0;
   std::string engine_reason_;
+  std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do
   Moment begin_;
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
+  ToldOnce told_;
   bool is_failing_ = false;            // told once
   std::vector<std::string> excluded_;  // by the selection
   SystemMetrics metrics_;              // of the session
