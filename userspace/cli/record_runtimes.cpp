@@ -123,7 +123,7 @@ Result<> EngineWithRuntimes::prepare_round() {
       .selection = is_filtered ? selection_ : nullptr,
   };
   if (engine_->can_cut()) {
-    settings.first_look = {};  // its samples cannot wait
+    settings.first_look = {};  // its sessions cannot wait
   }
   round_ = TRY(RuntimeRound::prepare(options_, settings, *engine_));
   return {};

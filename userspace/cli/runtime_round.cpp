@@ -6,6 +6,7 @@
 #include <iterator>
 #include <optional>
 
+#include "base/event_loop.h"
 #include "base/log.h"
 #include "userspace/runtime_profilers/dotnet_trace.h"
 #include "userspace/runtime_profilers/java_session.h"
@@ -17,6 +18,9 @@
 namespace waggle {
 
 namespace {
+
+constexpr std::chrono::milliseconds kEarlyTick(50);
+constexpr std::chrono::seconds kEarly(2);
 
 RuntimeTargets targets_of(const RecordOptions& options, const RoundSettings& settings) {
   RuntimeTargets targets{.takes_all = true,
@@ -130,6 +134,7 @@ Result<std::unique_ptr<RuntimeRound>> RuntimeRound::prepare(const RecordOptions&
   const RuntimeHooks hooks = engine.runtime_hooks();
   const RuntimeTargets targets = targets_of(options, settings);
   const int frequency_hz = settings.frequency_hz;
+  round->timer_ = TRY(open_timer(kEarlyTick, kEarlyTick));
   std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, targets, hooks));
   if (options.mode == ProfilingMode::allocation) {
     profilers.push_back(std::move(java));
@@ -189,6 +194,7 @@ void RuntimeRound::begin() {
     return;
   }
   turns_ = nullptr;
+  begun_ = std::chrono::steady_clock::now();
   for (const auto& profiler : profilers_) {
     profiler->start();
   }
@@ -199,14 +205,30 @@ std::vector<int> RuntimeRound::fds() const {
   for (const auto& profiler : profilers_) {
     fds.push_back(profiler->fd());
   }
+  if (timer_.is_open()) {
+    fds.push_back(timer_.get());
+  }
   return fds;
 }
 
 Result<> RuntimeRound::on_readable() {
+  advance();
   for (const auto& profiler : profilers_) {
     TRY(profiler->on_readable());
   }
   return {};
+}
+
+// By the timer.
+void RuntimeRound::advance() {
+  if (!timer_.is_open() || !drain_timer(timer_.get())) {
+    return;
+  }
+  const bool has_settled = turn_ != nullptr && std::chrono::steady_clock::now() - begun_ > kEarly;
+  if (has_settled) {
+    stop_timer(timer_.get());
+  }
+  tick();
 }
 
 void RuntimeRound::tick() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/profile/runtime_merge.h"
@@ -57,7 +58,7 @@ class RuntimeRound {
   void add_left_python(pid_t pid);
   [[nodiscard]] bool takes_left_python() const { return left_to_ != nullptr; }
 
-  // Once the engine samples.  They begin when it is their turn, at the latest at a tick().
+  // Once the engine samples.  They begin when it is their turn.
   void start(RuntimeTurns& turns);
   [[nodiscard]] std::vector<int> fds() const;
   Result<> on_readable();
@@ -70,11 +71,14 @@ class RuntimeRound {
 
  private:
   void begin();
+  void advance();
 
   RuntimeTurns* turns_ = nullptr;      // from start() on, until it is its turn
   std::unique_ptr<RuntimeTurn> turn_;  // given back once the profilers are gone
   std::vector<std::unique_ptr<RuntimeProfiler>> profilers_;
   ProcessToolProfiler* left_to_ = nullptr;  // one of them; nullptr: none
+  UniqueFd timer_;  // runs at first: ticks are seconds apart, and processes are looked at in slices
+  std::chrono::steady_clock::time_point begun_;
 };
 
 }  // namespace waggle

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,16 @@ class AgentRuntimes : public testing::Test {
   }
 };
 
-class AgentRuntimesWith : public testing::TestWithParam<const char*> {
+struct EngineCase {
+  const char* engine;
+  const char* duration_s;  // each session of perf's starts it anew, and the tools after it
+};
+
+std::ostream& operator<<(std::ostream& out, const EngineCase& value) {
+  return out << value.engine;
+}
+
+class AgentRuntimesWith : public testing::TestWithParam<EngineCase> {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(async_profiler_directory()) || find_java("17").empty()) {
@@ -68,19 +78,19 @@ TEST_P(AgentRuntimesWith, tell_their_functions_in_each_session) {
   const TestProgram java(java_command("17"));
   const TestProgram ruby(ruby_shares());
   const AgentPlace place;
-  WaggleRun agent(
-      place.words({"-d", "3", "-f", "199", "--engine", GetParam(), "--async-profiler-path",
-                   async_profiler_directory(), "--rbspy-path", test_cache() + "/rbspy",
-                   "--min-profiling-duration", "0", "--pids", pid_of(java) + "," + pid_of(ruby)}));
-  ASSERT_TRUE(place.wait_for_profiles(3));
+  WaggleRun agent(place.words(
+      {"-d", GetParam().duration_s, "-f", "199", "--engine", GetParam().engine,
+       "--async-profiler-path", async_profiler_directory(), "--rbspy-path", test_cache() + "/rbspy",
+       "--min-profiling-duration", "0", "--pids", pid_of(java) + "," + pid_of(ruby)}));
+  ASSERT_TRUE(place.wait_for_profiles(2));
   const AgentEnd end = end_agent(agent);
   EXPECT_EQ(end.result.status, 0) << end.result.err;
   EXPECT_LT(end.took, kEndTime);
   const auto files = place.read_profiles();
-  ASSERT_GE(files.size(), 3U);
-  for (std::size_t i = 0; i < 3; ++i) {
+  ASSERT_GE(files.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
     const CollapsedFile& file = files[i];
-    EXPECT_EQ(file.header["waggle"]["engine"], GetParam());
+    EXPECT_EQ(file.header["waggle"]["engine"], GetParam().engine);
     EXPECT_TRUE(file.adds_up());
     EXPECT_EQ(file.header["waggle"]["tools"]["async-profiler"], "ok") << place.log();
     EXPECT_EQ(file.header["waggle"]["tools"]["rbspy"], "ok") << place.log();
@@ -92,8 +102,9 @@ TEST_P(AgentRuntimesWith, tell_their_functions_in_each_session) {
   EXPECT_THAT(mapped_profilers(java.pid()), testing::SizeIs(1)) << "loaded once";
 }
 
-INSTANTIATE_TEST_SUITE_P(Agent, AgentRuntimesWith, testing::Values("ebpf", "fallback"),
-                         [](const auto& instance) { return std::string(instance.param); });
+INSTANTIATE_TEST_SUITE_P(Agent, AgentRuntimesWith,
+                         testing::Values(EngineCase{"ebpf", "2"}, EngineCase{"fallback", "6"}),
+                         [](const auto& instance) { return std::string(instance.param.engine); });
 
 TEST_F(AgentRuntimes, that_hang_keep_neither_the_next_session_nor_the_end_waiting) {
   const TestProgram ruby(ruby_shares());
