@@ -21,6 +21,7 @@
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
+#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
 #include "userspace/cli/told_once.h"
@@ -56,7 +57,7 @@ class AgentSessions {
   // Ends the session, begins the next.  What fails is logged, and tried again the next time.
   void turn();
   // From the next session on: who is sampled, and how often.
-  void change(const AgentOptions& options) { next_options_ = options; }
+  void change(const AgentOptions& options);
   // Ends the last one; its files may still be on their way: finish_files().
   void stop();
   // Waits for them; after `patience`, for what can be had at once.
@@ -81,6 +82,8 @@ class AgentSessions {
 
   Result<> begin_recording();
   Result<> begin_session();
+  Result<std::optional<SessionSettings>> find_change();
+  void adopt(SessionSettings settings);
   Result<> cut();
   void restart();
   void note_begin(const Moment& now);
@@ -94,7 +97,10 @@ class AgentSessions {
   void fail_session(const Error& error);
 
   AgentOptions options_;
+  std::unique_ptr<SelectionFinder> finder_;
   std::optional<AgentOptions> next_options_;
+  std::unique_ptr<SelectionFinder> next_finder_;
+  SessionSettings settings_;  // of the session
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
   int frequency_hz_ = 0;
