@@ -352,20 +352,20 @@ void AgentSessions::turn() {
   }
 }
 
-void AgentSessions::stop() {
+Result<> AgentSessions::stop() {
   if (engine_ == nullptr) {
-    return;
+    return {};
   }
   watch_.unwatch();
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
     --counters_.unended;
-    LOG_ERROR("{}: the session is lost", stopped.error().what);
     engine_ = nullptr;
-    return;
+    return fail(stopped.error().code, stopped.error().what + ": the last session is lost");
   }
   tell_problems();
   write(end_of_engine(), {}, frequency_hz_);
+  return {};
 }
 
 }  // namespace waggle

@@ -58,8 +58,8 @@ class AgentSessions {
   void turn();
   // From the next session on: who is sampled, and how often.
   void change(const AgentOptions& options);
-  // Ends the last one; its files may still be on their way: finish_files().
-  void stop();
+  // Ends the last one; its files may still be on their way: finish_files().  An error: it is lost.
+  Result<> stop();
   // Waits for them; after `patience`, for what can be had at once.
   void finish_files(std::chrono::milliseconds patience);
 

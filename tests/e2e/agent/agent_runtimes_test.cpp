@@ -11,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "base/subprocess.h"
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/e2e/fallback/stand_in.h"
 #include "tests/e2e/java/java_programs.h"
 #include "tests/interpreters.h"
 #include "tests/process_facts.h"
+#include "tests/temp_dir.h"
 #include "tests/test_program.h"
 
 namespace waggle {
@@ -138,6 +140,39 @@ TEST_F(AgentRuntimes, that_hang_keep_neither_the_next_session_nor_the_end_waitin
   }
   EXPECT_THAT(files[1].header["waggle"]["excluded"].dump(),
               HasSubstr("those of the session before did not end"));
+}
+
+// The kernel refuses what the engine needs of it from before the signal on.
+TEST_F(AgentRuntimes, end_with_an_engine_that_fails_to_stop) {
+  const char* const strace = "/usr/bin/strace";
+  if (!std::filesystem::exists(strace)) {
+    GTEST_SKIP() << "no strace here (tools/install_packages test)";
+  }
+  const TestProgram ruby(ruby_shares());
+  const ToolStandIn rbspy("rbspy", "sleep 600 & echo $! >>$DIR/pids; wait");
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "2", "-f", "99", "--rbspy-path", rbspy.path(),
+                               "--min-profiling-duration", "0", "--pids", pid_of(ruby)}));
+  ASSERT_TRUE(place.wait_for_profiles(1));
+  ASSERT_TRUE(wait_until([&] { return count_in(rbspy.targets(), "\n") >= 2; }));
+  const TempDir dir;
+  const std::string calls = dir.path() + "/calls";
+  const auto injector = start_tool(Words{strace, "-f", "-p", std::to_string(agent.pid()), "-e",
+                                         "trace=bpf", "-e", "inject=bpf:error=EIO", "-o", calls});
+  ASSERT_TRUE(injector) << injector.error().what;
+  const auto has_injected = [&] {
+    return std::filesystem::exists(calls) && std::filesystem::file_size(calls) > 0;
+  };
+  ASSERT_TRUE(wait_until(has_injected)) << "it calls bpf() several times a second";
+  const AgentEnd end = end_agent(agent);
+
+  EXPECT_LT(end.took, kEndTime) << end.result.err;
+  EXPECT_EQ(end.result.status, 1) << end.result.err;
+  EXPECT_THAT(end.result.err, HasSubstr("the last session is lost"));
+  rbspy.expect_nothing_runs();
+  EXPECT_FALSE(std::filesystem::exists(place.path("agent.pid")));
+  ASSERT_GE(place.profiles().size(), 1U);
+  EXPECT_GT(place.read_profiles()[0].count_of("ruby"), 0U);
 }
 
 // Writes a stack that no process has, once it is asked to end.
