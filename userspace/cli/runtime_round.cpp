@@ -189,7 +189,10 @@ void RuntimeRound::start(RuntimeTurns& turns) {
 }
 
 void RuntimeRound::begin() {
-  turn_ = turns_ != nullptr ? turns_->try_take() : nullptr;
+  if (turns_ == nullptr) {
+    return;
+  }
+  turn_ = turns_->try_take();
   if (turn_ == nullptr) {
     return;
   }

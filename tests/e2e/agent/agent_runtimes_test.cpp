@@ -16,7 +16,6 @@
 #include "tests/e2e/fallback/stand_in.h"
 #include "tests/e2e/java/java_programs.h"
 #include "tests/interpreters.h"
-#include "tests/process_facts.h"
 #include "tests/temp_dir.h"
 #include "tests/test_program.h"
 
