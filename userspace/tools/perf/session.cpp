@@ -330,7 +330,8 @@ void PerfSession::end_script() {
     note_problem(
         fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines));
   }
-  counters_.lost += counters.lost_records;
+  counters_.lost += script_->facts().lost_records;
+  counters_.throttled += script_->facts().throttled;
   script_.reset();
 }
 

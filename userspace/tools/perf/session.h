@@ -49,7 +49,8 @@ struct PerfSessionHooks {
 class PerfSession {
  public:
   struct Counters {
-    std::uint64_t lost = 0;  // records, as perf says
+    std::uint64_t lost = 0;                // records, as the kernel says
+    std::chrono::nanoseconds throttled{};  // PerfDataFacts::throttled
     int restarts = 0;
     std::chrono::nanoseconds gap{};  // while none sampled, or its data went with it
     std::chrono::microseconds cpu_time{};
