@@ -20,7 +20,8 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::string_view kData = "data";
-constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{4} << 30;
+// For a time when nobody asks for segments; a signal ends perf then.
+constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 30;
 // perf before 5.9 does not say when it samples: it has opened its events before it writes.
 constexpr milliseconds kSilentStart(1000);
 
@@ -89,9 +90,7 @@ bool PerfRecording::is_sampling() {
   if (is_sampling_) {
     return true;
   }
-  const std::string path = fmt::format("{}/{}", directory_, kData);
-  struct stat status{};
-  const bool has_data = ::stat(path.c_str(), &status) == 0 && status.st_size > 0;
+  const bool has_data = segment_bytes() > 0;
   if (has_data && !has_data_since_) {
     has_data_since_ = steady_clock::now();
   }
@@ -111,6 +110,12 @@ Result<> PerfRecording::wait_until_sampling(steady_clock::time_point deadline) {
     }
   }
   return {};
+}
+
+std::uint64_t PerfRecording::segment_bytes() const {
+  const std::string path = fmt::format("{}/{}", directory_, kData);
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
 std::vector<UniqueFd> PerfRecording::take_segments() {
