@@ -28,7 +28,7 @@ std::string make_secret() {
 std::vector<std::string> perf_script_command(const std::string& perf) {
   return {perf,
           "script",
-          "--input=/dev/stdin",  // a file, opened again: its name is gone
+          "--input=/proc/self/fd/0",  // a file, opened again: its name is gone
           "--fields=pid,tid,time,event,ip,sym,dso",
           "--ns",
           "--no-inline",  // it would start an addr2line for each object
