@@ -237,6 +237,9 @@ std::string FallbackRecorder::state_of(const PerfSession& session) {
 void FallbackRecorder::count_by(const Walk& walk) {
   result_.samples = walk.samples + walk.session->counters().lost;
   result_.lost = walk.session->counters().lost;
+  result_.throttled = static_cast<std::uint64_t>(
+      std::chrono::duration<double>(walk.session->counters().throttled).count() *
+      options_.frequency_hz);
   result_.paused = walk.session->counters().gap;
 }
 
@@ -342,7 +345,6 @@ void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   }
   profile.add(stack, 1);
   ++walk.samples;
-  result_.event = event_name(sample.event);
 }
 
 }  // namespace waggle

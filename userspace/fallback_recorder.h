@@ -41,7 +41,9 @@ struct FallbackRecording {
   Profile profile;
   std::string event;          // "cpu-clock"
   std::uint64_t samples = 0;  // that perf wrote, without those of idle CPUs and of our own
-  std::uint64_t lost = 0;     // that it says it lost
+  std::uint64_t lost = 0;     // that the kernel says it lost
+  // That the kernel held back since they came too often, idle CPUs' too: an estimate.
+  std::uint64_t throttled = 0;
   std::uint64_t truncated = 0;
   std::vector<std::pair<std::string, std::string>> tools;  // each perf: "ok" or what happened
   std::vector<std::string> excluded;

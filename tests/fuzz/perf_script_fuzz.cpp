@@ -16,11 +16,11 @@ namespace {
 std::string samples_of(std::string_view text, std::size_t piece_bytes) {
   using waggle::PerfScriptParser;
   std::string all;
-  PerfScriptParser parser([&](const waggle::PerfSample& sample) {
+  PerfScriptParser parser("c", [&](const waggle::PerfSample& sample) {
     CHECK(sample.frames.size() <= PerfScriptParser::kMaxFrames);
     CHECK(waggle::count_kernel_frames(sample.frames) <= sample.frames.size());
     std::size_t bytes = 0;
-    all += sample.event;
+    all += std::to_string(sample.time_ns);
     for (const waggle::PerfFrame& frame : sample.frames) {
       bytes += frame.symbol.size() + frame.object.size();
       all += waggle::frame_text(frame, waggle::ObjectNames::shown) + ";";

@@ -7,6 +7,7 @@ comes last.  Not for how guests run: guest.py.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Job:
     shell: str
     check: Callable[[str, Path], None]  # output, build tree; raises CheckFailed
     timeout_s: int  # emulation on a busy machine is slow; twice the sum must fit ctest's limit
+    # Of this machine, which may lack them: the job is skipped then.
+    outside: tuple[Path, ...] = ()
 
 
 def require(condition: bool, complaint: str) -> None:
@@ -102,12 +105,17 @@ class Stack:
     count: int
 
 
-def read_collapsed(output: str) -> list[Stack]:
-    """The stacks of the .col text after the mark; its header must account for every sample."""
+def read_header(output: str) -> dict:
+    """What the header of the .col text after the mark says of the recording."""
     _, found, text = output.partition(COLLAPSED_MARK + "\n")
     require(bool(found) and text.startswith("#"), "there is no .col text with a header line")
-    header_line, *lines = text.strip().splitlines()
-    header = json.loads(header_line.removeprefix("#"))["waggle"]
+    return json.loads(text.splitlines()[0].removeprefix("#"))["waggle"]
+
+
+def read_collapsed(output: str) -> list[Stack]:
+    """The stacks of the .col text after the mark; its header must account for every sample."""
+    header = read_header(output)
+    lines = output.partition(COLLAPSED_MARK + "\n")[2].strip().splitlines()[1:]
     stacks = []
     for line in lines:
         columns, _, count = line.rpartition(" ")
@@ -138,6 +146,29 @@ def check_hotplug(output: str, _build: Path) -> None:
     before, after = (count_of(stacks, comm) for comm in ("before_offline", "after_online"))
     require(before >= FEW_SAMPLES, f"cpu1 gave {before} samples before it left, of about 200")
     require(after >= FEW_SAMPLES, f"cpu1 gave {after} samples after it came back, of about 450")
+
+
+# What waggle says when it does not wait any longer for perf.
+TOO_SLOW = ("does not begin to sample", "had to be killed", "took too long", "did not end on SIGINT")
+
+
+def check_fallback(output: str, _build: Path) -> None:
+    if "[  SKIPPED ] fallback" in output:
+        reasons = [line for line in output.splitlines() if line.startswith("waggle: error:")]
+        require(len(reasons) == 3 and all(any(slow in line for slow in TOO_SLOW) for line in reasons),
+                f"refused, and not because perf is slow: {reasons}")
+        return
+    header, stacks = read_header(output), read_collapsed(output)
+    require(header["engine"] == "fallback" and "BTF" in header["engine_reason"],
+            f"the engine is {header['engine']}: {header['engine_reason']}")
+    # Emulated, perf may not be at its end three seconds after it was asked to be.
+    perf, py_spy = header["tools"]["perf"], header["tools"]["py-spy"]
+    require(perf == "ok" or "did not end on SIGINT" in perf, f"perf: {perf}")
+    require(py_spy == "ok", f"py-spy: {py_spy}")
+    for comm, frames in (("recursion", "main;" + "recurse;" * RECURSION_DEPTH + "burn"),
+                         ("python3.11", "spend_first (/programs/shares.py:")):
+        known, taken = count_of(stacks, comm, frames), count_of(stacks, comm)
+        require(known >= FEW_SAMPLES // 4, f"{known} of {taken} samples of {comm} show {frames}")
 
 
 def check_refusal(cause: str) -> Callable[[str, Path], None]:
@@ -182,8 +213,57 @@ echo {COLLAPSED_MARK}
 cat /tmp/hotplug.col
 """
 
-# After either: REFUSED.
-HIDE_BTF = """
+# Without BTF perf samples and py-spy tells Python's functions; Python has no library of its own but
+# what it needs to start.
+PERF, PYTHON = Path("/usr/bin/perf"), Path("/usr/bin/python3.11")
+PY_SPY = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "waggle-test/py-spy"
+PYTHON_FILES = tuple(Path("/usr/lib/python3.11/encodings") / name
+                     for name in ("__init__.py", "aliases.py", "utf_8.py", "ascii.py"))
+SHARES = Path(__file__).resolve().parents[1] / "programs/python_life/shares.py"
+# Emulated, perf needs seconds to start and to read its data: little else runs meanwhile, and where it
+# needs longer than waggle waits for it, it is tried again.
+FALLBACK = f"""
+mkfifo /tmp/begun
+export PYTHONHOME=/usr
+python3.11 -S -B /programs/shares.py >/tmp/begun &
+python=$!
+read begun </tmp/begun
+recursion {RECURSION_DEPTH} >/tmp/begun &
+recursion=$!
+read begun </tmp/begun
+hide='mount -t tmpfs hidden /sys/kernel/btf'
+find_perf() {{
+  for process in /proc/[0-9]*; do
+    if grep -q -e --pid= $process/cmdline 2>/dev/null; then echo $process; fi
+  done
+}}
+record() {{
+  kill -STOP $python $recursion
+  unshare -m sh -ec "$hide; exec waggle record -d 8 -F 49 -o /tmp/fallback.col -p $python,$recursion" &
+  recorder=$!
+  perf=
+  while kill -0 $recorder 2>/dev/null && [ -z "$perf" ]; do
+    usleep 100000
+    perf=$(find_perf)
+  done
+  kill -CONT $python $recursion
+  while [ -n "$perf" ] && readlink $perf/exe >/dev/null; do usleep 100000; done
+  kill -STOP $recursion # not Python: a profiler that leaves it stopped is complained of
+  wait $recorder
+}}
+record || record || record || {{
+  printf ': Skipped\\n%s\\n\\n[  SKIPPED ] fallback (\\n' "perf is slower here than waggle waits for it"
+  exit 0
+}}
+echo {COLLAPSED_MARK}
+cat /tmp/fallback.col
+"""
+
+# After either: REFUSED.  Without the perf of another job.
+HIDE_PERF = """
+[ ! -e /programs/perf ] || mv /programs/perf /programs/no_perf
+"""
+HIDE_BTF = HIDE_PERF + """
 hide='mount -t tmpfs hidden /sys/kernel/btf'
 unshare -m sh -ec "$hide; waggle record -d 1 -o /tmp/refused.col" || status=$?
 """
@@ -224,6 +304,8 @@ JOBS = (
         timeout_s=60),
     Job("stacks", STACKS_FILES, STACKS, check_gtest, timeout_s=240),
     Job("hotplug", ("waggle", "tests/programs/recursion"), HOTPLUG, check_hotplug, timeout_s=60),
+    Job("fallback", ("waggle", "tests/programs/recursion"), FALLBACK, check_fallback,
+        timeout_s=240, outside=(PERF, PYTHON, PY_SPY, SHARES, *PYTHON_FILES)),
     Job("no_btf", ("waggle",), HIDE_BTF + REFUSED, check_refusal("BTF"), timeout_s=30),
     Job("lockdown", ("waggle",), LOCK_DOWN + REFUSED, check_refusal("lockdown"), timeout_s=30),
 )

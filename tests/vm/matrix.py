@@ -57,6 +57,11 @@ def why_not_here() -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
+def why_skipped(job: Job) -> str | None:
+    missing = [str(file) for file in job.outside if not file.exists()]
+    return f"not here: {', '.join(missing)}" if missing else None
+
+
 def skipped_tests(output: str) -> list[str]:
     """GoogleTest's skipped tests with their reasons."""
     found = re.findall(r": Skipped\n(.*?)\n+\[  SKIPPED \] (\S+) \(", output, re.S)
@@ -106,7 +111,7 @@ def judge(kernel: str, run: GuestRun, jobs: list[Job], build: Path, seconds: flo
 
 def run_kernel(kernel: str, image: Path, jobs: list[Job], build: Path) -> KernelReport:
     start = time.monotonic()
-    files = sorted({build / file for job in jobs for file in job.files})
+    files = sorted({build / file for job in jobs for file in (*job.files, *job.outside)})
     run = run_guest(image, files, [Command(job.name, job.shell, job.timeout_s) for job in jobs])
     return judge(kernel, run, jobs, build, time.monotonic() - start)
 
@@ -140,6 +145,10 @@ def main() -> int:
         print(f"SKIPPED the kernel matrix: {reason}")
         return EXIT_SKIPPED
     jobs = [job for job in JOBS if not arguments.job or job.name in arguments.job]
+    for job in jobs:
+        if reason := why_skipped(job):
+            print(f"SKIPPED {job.name}: {reason}")
+    jobs = [job for job in jobs if not why_skipped(job)]
     missing = {file for job in jobs for file in job.files if not (arguments.build / file).exists()}
     if missing:
         print(f"not built in {arguments.build}: {', '.join(sorted(missing))}")

@@ -70,6 +70,7 @@ Result<EngineResult> FallbackEngine::finish() {
   if (recording.lost != 0) {
     facts.lost.emplace_back("perf_lost", recording.lost);
   }
+  facts.throttled = recording.throttled;
   facts.truncated = recording.truncated;
   facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
   facts.paused_s = std::chrono::duration<double>(recording.paused).count();

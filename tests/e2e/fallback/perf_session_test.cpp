@@ -202,6 +202,55 @@ TEST(PerfSession, gives_up_a_perf_that_does_not_come_back) {
   EXPECT_EQ(session->counters().restarts, 0);
 }
 
+// Nothing is read meanwhile.
+StandIn::Behaviour slow_at_first() {
+  return {.script = "[ $N = 1 ] && sleep 3; exec $PERF \"$@\""};
+}
+
+TEST(PerfSession, ends_a_segment_in_time_though_the_one_before_is_still_read) {
+  const TestProgram program({SHARES});
+  const StandIn perf(slow_at_first());
+  Session session(record_options(perf.path(), 997), program.pid(),
+                  {.segment = milliseconds(200), .longest_segment = milliseconds(400)});
+  session.run_for(milliseconds(2700));
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_GE(perf.calls_of("script"), 5U) << "a segment each";
+  EXPECT_EQ(session->counters().gap.count(), 0);
+  for (const auto& [sample, count] : session.samples()) {
+    EXPECT_EQ(count, 1) << sample.first << " at " << sample.second;
+  }
+}
+
+TEST(PerfSession, ends_a_segment_that_is_large) {
+  const TestProgram program({SHARES});
+  const StandIn perf({});
+  PerfRecordOptions record = record_options(perf.path(), 997);
+  record.mode = PerfMode::dwarf;
+  record.dwarf_stack_bytes = 32768;
+  Session session(record, program.pid(),
+                  {.segment = seconds(60), .segment_bytes = std::uint64_t{1} << 20});
+  session.run_for(seconds(4));
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_GE(perf.calls_of("script"), 3U) << "a segment each";
+}
+
+TEST(PerfSession, drops_the_oldest_of_the_data_that_waits_to_be_read_and_tells_so) {
+  const TestProgram program({SHARES});
+  const StandIn perf(slow_at_first());
+  Session session(
+      record_options(perf.path(), 997), program.pid(),
+      {.segment = milliseconds(200), .longest_segment = milliseconds(400), .waiting_bytes = 1});
+  session.run_for(milliseconds(2700));
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "perf script is too slow: data was dropped unread");
+  EXPECT_LE(perf.calls_of("script"), 4U);
+  EXPECT_GT(session->counters().gap, milliseconds(800));
+  EXPECT_LT(session->counters().gap, milliseconds(5000));
+  EXPECT_GT(session.samples().size(), 0U);
+}
+
 TEST(PerfSession, is_over_when_all_that_it_samples_has_ended) {
   auto program = std::make_unique<TestProgram>(std::vector<std::string>{SHARES});
   Session session(record_options(kPerf, 99), program->pid(), {});

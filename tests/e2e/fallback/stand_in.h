@@ -40,7 +40,8 @@ inline void expect_nothing_runs_of(const std::string& pids_path) {
 class StandIn {
  public:
   // Lines of shell: instead of `perf record` and `perf script`.  $N counts the calls of that kind:
-  // the first is the trial.  "$PERF" "$@" is the real one.
+  // the first is the trial.  "$PERF" "$@" is the real one.  $EVENT, of a script: as the data that
+  // it is to read calls its events.
   struct Behaviour {
     std::string version = "exec $PERF \"$@\"";
     std::string record = "exec $PERF \"$@\"";
@@ -53,6 +54,7 @@ class StandIn {
                           << "echo x >>$DIR/$1; N=$(wc -l <$DIR/$1)\ncase $1 in\n--version)\n"
                           << behaviour.version << "\n;;\nrecord)\n"
                           << behaviour.record << "\n;;\nscript)\n"
+                          << "EVENT=$(grep -ao 'waggle[0-9a-f]\\{32\\}' | head -n 1)\n"
                           << behaviour.script << "\n;;\nesac\n";
     std::filesystem::permissions(path(), std::filesystem::perms::owner_all);
   }
@@ -64,6 +66,10 @@ class StandIn {
     const auto began = std::filesystem::last_write_time(dir_.path() + "/record", none);
     return none ? std::chrono::duration<double>(0)
                 : std::filesystem::file_time_type::clock::now() - began;
+  }
+  // How often it was called as `perf record` or `perf script`.
+  [[nodiscard]] std::size_t calls_of(const std::string& verb) const {
+    return read_file(dir_.path() + "/" + verb, 65536).value_or("").size() / 2;  // "x\n" each
   }
   // A script can write the pids of what it starts to $DIR/pids too.
   void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }

@@ -87,7 +87,6 @@ std::expected<PerfTrial, Failure> try_event(const Trial& how, std::string_view e
       how.perf, segments->front(),
       [&](const PerfSample& sample) {
         ++trial.samples;
-        trial.name = event_name(sample.event);
         if (sample.pid == ::getpid() && has_addresses(sample)) {
           trial.prints_offsets = false;
         }
@@ -103,7 +102,8 @@ std::expected<PerfTrial, Failure> try_event(const Trial& how, std::string_view e
         fmt::format("perf script {}: {}", end.text(), last_line_of((*script)->last_words())),
         end.is_killed});
   }
-  trial.lost = (*script)->counters().lost_records;
+  trial.name = event_name((*script)->facts().event);
+  trial.lost = (*script)->facts().lost_records;
   if (trial.samples == 0) {
     return std::unexpected(Failure{"no samples", false});
   }

@@ -15,7 +15,7 @@ struct PerfTrial {
   std::string event;  // for PerfRecordOptions::event
   std::string name;   // what perf says it counted: "cpu-clock"
   std::uint64_t samples;
-  std::uint64_t lost;  // as perf says
+  std::uint64_t lost;  // as the kernel says
   // Since 5.14 perf prints offsets in files where earlier ones print addresses in processes.
   bool prints_offsets;
 };

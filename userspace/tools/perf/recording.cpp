@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -22,47 +20,19 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::string_view kData = "data";
-constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{4} << 30;
+// For a time when nobody asks for segments; a signal ends perf then.
+constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 30;
 // perf before 5.9 does not say when it samples: it has opened its events before it writes.
 constexpr milliseconds kSilentStart(1000);
 
 // A link or a fifo is not data, whoever put it there.
 std::optional<UniqueFd> open_and_unlink(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status{};
   const bool is_data = fd.is_open() && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                        status.st_size > 0;
   (void)::unlink(path.c_str());
   return is_data ? std::optional(std::move(fd)) : std::nullopt;
-}
-
-// perf writes how long its data is at the end: without that it reads nothing of it.  The header, as
-// of 3.11 on: 8 bytes that name the format, then numbers of 64 bits, of which the sixth is where
-// the data begins and the seventh its size.
-void complete_header(const std::string& path) {
-  constexpr std::string_view kMagic = "PERFILE2";
-  constexpr std::size_t kOffsetAt = 40;
-  constexpr std::size_t kSizeAt = 48;
-  std::array<char, kSizeAt + sizeof(std::uint64_t)> header;
-  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct stat status{};
-  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-      ::pread(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
-      !std::string_view(header.data(), header.size()).starts_with(kMagic)) {
-    return;
-  }
-  std::uint64_t offset = 0;
-  std::uint64_t size = 0;
-  std::memcpy(&offset, &header[kOffsetAt], sizeof(offset));
-  std::memcpy(&size, &header[kSizeAt], sizeof(size));
-  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-  if (size != 0 || offset >= file_bytes) {
-    return;
-  }
-  size = file_bytes - offset;
-  if (::pwrite(fd.get(), &size, sizeof(size), kSizeAt) < 0) {
-    return;  // perf reads nothing then
-  }
 }
 
 }  // namespace
@@ -120,9 +90,7 @@ bool PerfRecording::is_sampling() {
   if (is_sampling_) {
     return true;
   }
-  const std::string path = fmt::format("{}/{}", directory_, kData);
-  struct stat status{};
-  const bool has_data = ::stat(path.c_str(), &status) == 0 && status.st_size > 0;
+  const bool has_data = segment_bytes() > 0;
   if (has_data && !has_data_since_) {
     has_data_since_ = steady_clock::now();
   }
@@ -144,6 +112,12 @@ Result<> PerfRecording::wait_until_sampling(steady_clock::time_point deadline) {
   return {};
 }
 
+std::uint64_t PerfRecording::segment_bytes() const {
+  const std::string path = fmt::format("{}/{}", directory_, kData);
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
 std::vector<UniqueFd> PerfRecording::take_segments() {
   std::vector<std::string> paths;
   std::error_code gone;
@@ -163,9 +137,7 @@ std::vector<UniqueFd> PerfRecording::take_segments() {
 }
 
 std::optional<UniqueFd> PerfRecording::take_rest() {
-  const std::string path = fmt::format("{}/{}", directory_, kData);
-  complete_header(path);
-  return open_and_unlink(path);
+  return open_and_unlink(fmt::format("{}/{}", directory_, kData));
 }
 
 std::string PerfRecording::last_line() const {

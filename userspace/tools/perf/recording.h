@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +63,8 @@ class PerfRecording {
 
   // Ends the current segment and begins the next one; nothing is missed between them.
   Result<> roll() { return tool_.send_signal(SIGUSR2); }
+  // Of the one that it is at.
+  [[nodiscard]] std::uint64_t segment_bytes() const;
   // Segments that are whole, oldest first.  Their names are gone then.
   std::vector<UniqueFd> take_segments();
 

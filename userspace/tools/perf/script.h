@@ -6,11 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "base/supervised_tool.h"
 #include "base/unique_fd.h"
+#include "userspace/tools/perf/data_file.h"
 #include "userspace/tools/perf/script_parser.h"
 
 namespace waggle {
@@ -20,7 +22,7 @@ std::vector<std::string> perf_script_command(const std::string& perf);
 // One thread, the one that started it.  Destruction kills perf.
 class PerfScript {
  public:
-  // Reads `data` to its end.  nice: ToolOptions'.
+  // Reads `data` to its end, and changes it: prepare_perf_data().  nice: ToolOptions'.
   static Result<std::unique_ptr<PerfScript>> start(const std::string& perf, const UniqueFd& data,
                                                    PerfScriptParser::OnSample on_sample,
                                                    int nice = 0);
@@ -39,12 +41,15 @@ class PerfScript {
   // Kills it unless it has ended; the last sample is then taken or dropped.  Once.
   ToolEnd finish();
 
+  [[nodiscard]] const PerfDataFacts& facts() const { return facts_; }
   [[nodiscard]] const PerfScriptParser::Counters& counters() const { return parser_.counters(); }
   [[nodiscard]] const std::string& last_words() const { return tool_->last_words(); }
 
  private:
-  explicit PerfScript(PerfScriptParser::OnSample on_sample) : parser_(std::move(on_sample)) {}
+  PerfScript(PerfDataFacts facts, PerfScriptParser parser)
+      : facts_(std::move(facts)), parser_(std::move(parser)) {}
 
+  PerfDataFacts facts_;
   PerfScriptParser parser_;
   std::optional<SupervisedTool> tool_;  // set by start(); feeds the parser
 };

@@ -91,29 +91,18 @@ bool PerfScriptParser::take_header(std::string_view line) {
   std::string_view rest = line;
   const auto ids = parse_ids(take_word(rest));
   const auto time_ns = ids ? parse_time(take_word(rest)) : std::nullopt;
-  if (!time_ns) {
-    return false;
-  }
-  end_sample();
   rest = without_leading_blanks(rest);
-  constexpr std::string_view kLost = "PERF_RECORD_LOST lost ";
-  if (const std::size_t lost = rest.find(kLost); lost != std::string_view::npos) {
-    rest.remove_prefix(lost + kLost.size());
-    const auto count = parse_number<std::uint64_t>(rest.substr(0, rest.find(' ')));
-    counters_.lost_records += count.value_or(0);
-    return count.has_value();
-  }
   while (rest.ends_with(' ') || rest.ends_with(':')) {
     rest.remove_suffix(1);
   }
-  if (rest.empty()) {
+  if (!time_ns || rest != event_) {
     return false;
   }
+  end_sample();
   sample_.pid = ids->first;
   sample_.tid = ids->second;
   sample_.time_ns = *time_ns;
   sample_.is_cut = false;
-  event_ = keep(rest);
   is_in_sample_ = true;
   return true;
 }
@@ -146,7 +135,6 @@ void PerfScriptParser::end_sample() {
   const auto text_of = [this](const Text& text) {
     return std::string_view(texts_).substr(text.start, text.size);
   };
-  sample_.event = text_of(event_);
   sample_.frames.clear();
   for (const Frame& frame : frames_) {
     sample_.frames.push_back({.address = frame.address,

@@ -8,9 +8,10 @@
 //   <tab> address symbol (object)          leaf first
 //   <empty line>
 //
-// and a line with "PERF_RECORD_LOST lost N" where records were lost.  Names of symbols and objects
-// are chosen by whoever is profiled and stand there as they are, newlines too: lines that fit
-// nowhere are counted and skipped, limits hold.
+// Names of symbols and objects are chosen by whoever is profiled and stand there as they are,
+// newlines too.  A line begins a sample only where it has the event's name, which is secret
+// (data_file.h), so that a process can forge no more than what its own stacks look like.  Lines
+// that fit nowhere are counted and skipped, limits hold.
 #pragma once
 
 #include <sys/types.h>
@@ -20,6 +21,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace waggle {
@@ -34,7 +36,6 @@ struct PerfSample {
   pid_t pid;
   pid_t tid;
   std::uint64_t time_ns;          // of perf's clock
-  std::string_view event;         // "cpu-clock:pppH"
   std::vector<PerfFrame> frames;  // leaf first
   bool is_cut;                    // a limit left frames out
 };
@@ -48,14 +49,15 @@ class PerfScriptParser {
 
   struct Counters {
     std::uint64_t samples = 0;
-    std::uint64_t lost_records = 0;  // as perf says
     std::uint64_t bad_lines = 0;
   };
 
   // Texts are valid during the call only.
   using OnSample = std::function<void(const PerfSample&)>;
 
-  explicit PerfScriptParser(OnSample on_sample) : on_sample_(std::move(on_sample)) {}
+  // event: the name that each event has.
+  PerfScriptParser(std::string event, OnSample on_sample)
+      : event_(std::move(event)), on_sample_(std::move(on_sample)) {}
 
   void feed(std::string_view piece);
   // After the last piece.  A sample that no empty line ended was not whole, and is dropped, unless
@@ -79,13 +81,13 @@ class PerfScriptParser {
   Text keep(std::string_view text);
   void end_sample();
 
+  std::string event_;
   OnSample on_sample_;
   Counters counters_;
   std::string line_;  // that began in an earlier piece
   bool is_in_sample_ = false;
   PerfSample sample_{};
-  std::string texts_;  // of the sample
-  Text event_{};
+  std::string texts_;          // of the sample
   std::vector<Frame> frames_;  // of the sample
 };
 

@@ -26,6 +26,7 @@ constexpr milliseconds kStartTime(8000);
 constexpr milliseconds kOldTime(8000);  // for one that was replaced to write the end of its data
 constexpr seconds kSilence(10);         // a script that prints nothing for so long hangs
 constexpr milliseconds kLongestPause(60'000);
+constexpr milliseconds kRollTime(1000);
 constexpr std::size_t kMaxProblems = 16;
 
 // perf dies of the signal that it was stopped with.
@@ -84,6 +85,7 @@ Result<std::unique_ptr<PerfSession>> PerfSession::start(PerfRecordOptions record
   TRY(run.recording.wait_until_sampling(Clock::now() + kStartTime));
   run.start = Clock::now();
   run.segment_start = run.start;
+  run.taken_until = run.start;
   return session;
 }
 
@@ -99,6 +101,7 @@ Result<std::unique_ptr<PerfSession::Run>> PerfSession::start_run(std::vector<pid
                                        .directory = std::move(directory),
                                        .start = Clock::now(),
                                        .segment_start = Clock::now(),
+                                       .taken_until = Clock::now(),
                                        .outputs = {}});
   hooks_.add_own(run->recording.pid());
   TRY(run->outputs.add(loop_, run->recording, [this, started = run.get()] {
@@ -180,6 +183,7 @@ void PerfSession::replace() {
   next_->from_ns = now_ns(now);
   next_->start = now;
   next_->segment_start = now;
+  next_->taken_until = now;
   if (gap_start_) {
     counters_.gap += now - *std::exchange(gap_start_, std::nullopt);
   }
@@ -241,8 +245,12 @@ bool PerfSession::is_worn_out(const Run& run) const {
 }
 
 void PerfSession::roll(Run& run) {
-  const bool is_idle = script_ == nullptr && segments_.empty();  // else the segment grows
-  if (is_idle && Clock::now() - run.segment_start >= limits_.segment) {
+  const bool is_idle = script_ == nullptr && segments_.empty();
+  const Clock::duration age = Clock::now() - run.segment_start;
+  const bool is_due = age >= (is_idle ? limits_.segment : limits_.longest_segment);
+  // perf needs a moment to begin another.
+  const bool is_large = age >= kRollTime && run.recording.segment_bytes() >= limits_.segment_bytes;
+  if (is_due || is_large) {
     run.segment_start = Clock::now();
     (void)run.recording.roll();  // it may have ended: the next tick sees that
   }
@@ -282,8 +290,7 @@ void PerfSession::end_run(std::unique_ptr<Run>& run, const ToolEnd& end) {
   take_segments(*run);
   if (!has_ended_well(end)) {
     if (auto rest = run->recording.take_rest()) {
-      segments_.push_back(
-          {.data = *std::move(rest), .from_ns = run->from_ns, .until_ns = run->until_ns});
+      add_segment(*run, *std::move(rest));
     }
   }
   (void)::rmdir(run->directory.c_str());  // goes with its parent otherwise
@@ -292,8 +299,37 @@ void PerfSession::end_run(std::unique_ptr<Run>& run, const ToolEnd& end) {
 
 void PerfSession::take_segments(Run& run) {
   for (UniqueFd& data : run.recording.take_segments()) {
-    segments_.push_back(
-        {.data = std::move(data), .from_ns = run.from_ns, .until_ns = run.until_ns});
+    add_segment(run, std::move(data));
+  }
+}
+
+void PerfSession::add_segment(Run& run, UniqueFd data) {
+  const Clock::time_point now = Clock::now();
+  struct stat status{};
+  (void)::fstat(data.get(), &status);  // it is open
+  segments_.push_back({.data = std::move(data),
+                       .bytes = static_cast<std::uint64_t>(status.st_size),
+                       .from_ns = run.from_ns,
+                       .until_ns = run.until_ns,
+                       .span = now - std::exchange(run.taken_until, now)});
+  drop_segments();
+}
+
+// A disk that is full helps nobody; the newest say more of what goes on.
+void PerfSession::drop_segments() {
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) {
+    bytes += segment.bytes;
+  }
+  bool is_dropped = false;
+  while (bytes > limits_.waiting_bytes && segments_.size() > 1) {
+    bytes -= segments_.front().bytes;
+    counters_.gap += segments_.front().span;
+    segments_.pop_front();
+    is_dropped = true;
+  }
+  if (is_dropped && !std::exchange(has_told_drop_, true)) {
+    note_problem("perf script is too slow: data was dropped unread");
   }
 }
 
@@ -330,7 +366,8 @@ void PerfSession::end_script() {
     note_problem(
         fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines));
   }
-  counters_.lost += counters.lost_records;
+  counters_.lost += script_->facts().lost_records;
+  counters_.throttled += script_->facts().throttled;
   script_.reset();
 }
 

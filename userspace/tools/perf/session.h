@@ -35,6 +35,11 @@ struct PerfSessionLimits {
   int max_failures = 8;  // one after the other; then it is given up
   // Short, so that little is left to be read at the end; each costs perf a look at all processes.
   std::chrono::milliseconds segment = std::chrono::seconds(10);
+  // While others wait to be read, one goes on for longer: for so long, or until it is so large.
+  std::chrono::milliseconds longest_segment = std::chrono::seconds(30);
+  std::uint64_t segment_bytes = std::uint64_t{256} << 20;
+  // Of those that wait to be read; more than that, and the oldest are dropped.
+  std::uint64_t waiting_bytes = std::uint64_t{1} << 30;
 };
 
 struct PerfSessionHooks {
@@ -49,7 +54,8 @@ struct PerfSessionHooks {
 class PerfSession {
  public:
   struct Counters {
-    std::uint64_t lost = 0;  // records, as perf says
+    std::uint64_t lost = 0;                // records, as the kernel says
+    std::chrono::nanoseconds throttled{};  // PerfDataFacts::throttled
     int restarts = 0;
     std::chrono::nanoseconds gap{};  // while none sampled, or its data went with it
     std::chrono::microseconds cpu_time{};
@@ -102,11 +108,14 @@ class PerfSession {
     std::uint64_t from_ns = 0;
     std::uint64_t until_ns = ~std::uint64_t{0};
     Clock::time_point segment_start;
+    Clock::time_point taken_until;  // of its data
     WatchedOutputs outputs;
   };
   struct Segment {
     UniqueFd data;
+    std::uint64_t bytes;
     std::uint64_t from_ns, until_ns;
+    Clock::duration span;  // about so long it sampled
   };
 
   PerfSession(PerfRecordOptions record, bool is_whole_host, std::string directory, EventLoop& loop,
@@ -122,6 +131,8 @@ class PerfSession {
   void count_failure(const std::string& why);
   void end_run(std::unique_ptr<Run>& run, const ToolEnd& end);
   void take_segments(Run& run);
+  void add_segment(Run& run, UniqueFd data);
+  void drop_segments();
   [[nodiscard]] bool is_worn_out(const Run& run) const;
   void roll(Run& run);
 
@@ -153,6 +164,7 @@ class PerfSession {
   std::string first_problem_;
   std::vector<std::string> problems_;
   bool has_told_crash_ = false;
+  bool has_told_drop_ = false;
 };
 
 }  // namespace waggle

@@ -14,7 +14,7 @@ namespace {
 // The frames of one sample, root first, joined by ';'.
 std::string collapse(const std::string& frames, ObjectNames objects) {
   std::string stack;
-  PerfScriptParser parser([&](const PerfSample& sample) {
+  PerfScriptParser parser("cycles", [&](const PerfSample& sample) {
     for (const PerfFrame& frame : sample.frames) {
       stack.insert(0, frame_text(frame, objects) + (stack.empty() ? "" : ";"));
     }
