@@ -327,7 +327,9 @@ void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   Profile::Stack stack{.container = profile.intern(names_.container(sample.pid, sample.time_ns)),
                        .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
                        .frames = {},
-                       .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0};
+                       .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0,
+                       .application = profile.intern_application(
+                           names_.application(sample.pid, sample.time_ns))};
   if (options_.counts_threads) {
     stack.frames.push_back(
         profile.intern(fmt::format("thread: {}", names_.thread_name(sample.tid))));

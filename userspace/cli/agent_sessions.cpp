@@ -34,18 +34,28 @@ struct WriteOrder {
   std::optional<double> mem_avg;
 };
 
-Result<> write_profile(const WriteOrder& order, EngineResult result, RecordMetadata& metadata,
-                       ContainerNaming& containers) {
+// What names and tells of a session's processes.
+struct Tellers {
+  RecordMetadata& metadata;
+  ContainerNaming& containers;
+  ApplicationTelling& applications;
+};
+
+Result<> write_profile(const WriteOrder& order, EngineResult result, const Tellers& tellers) {
   ProfileHeader header;
   header.facts = complete_facts(result.facts, order.facts);
   header.facts.excluded.insert(header.facts.excluded.begin(), order.excluded.begin(),
                                order.excluded.end());
-  header.container_names_enabled = containers.is_on();
-  metadata.fill(header, order.run_arguments);
+  header.container_names_enabled = tellers.containers.is_on();
+  header.application_metadata_enabled = tellers.applications.has_metadata();
+  tellers.metadata.fill(header, order.run_arguments);
   header.cpu_avg = order.cpu_avg;
   header.mem_avg = order.mem_avg;
-  const Profile profile = containers.name(std::move(result.profile), ContainerNaming::kPatience);
-  if (const auto problem = containers.take_problem()) {
+  const Profile profile = tellers.applications.tell(
+      tellers.containers.name(std::move(result.profile), ContainerNaming::kPatience),
+      ApplicationTelling::kPatience);
+  tellers.applications.take_told(tellers.metadata.read_told());
+  if (const auto problem = tellers.containers.take_problem()) {
     LOG_WARNING("{}", *problem);
   }
   if (order.has_flame_graph) {
@@ -85,7 +95,7 @@ Result<SessionSettings> find_settings(const RecordOptions& recording) {
 }
 
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 RecordMetadata& metadata, ContainerNaming& containers) {
+                 const Tellers& tellers) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -96,7 +106,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
   for (const std::string& warning : result->warnings) {
     LOG_WARNING("{}", warning);
   }
-  if (const Result<> written = write_profile(order, *std::move(result), metadata, containers);
+  if (const Result<> written = write_profile(order, *std::move(result), tellers);
       !written) {
     ++counters.unwritten;
     LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
@@ -112,6 +122,7 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
     : options_(options),
       counters_(counters),
       is_ending_(std::move(is_ending)),
+      applications_(options.recording),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
       metadata_(options.recording),
@@ -127,6 +138,7 @@ Result<> AgentSessions::begin_recording() {
   ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, frequency_hz_, true));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings));
+  chosen.engine->tell_applications(applications_.sink());
   TRY(chosen.engine->start());
   engine_ = std::move(chosen.engine);
   return {};
@@ -153,6 +165,7 @@ Result<> AgentSessions::begin_session() {
 
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
+  applications_.take_told(metadata_.take_told());
   TRY(begin_session());
   if (engine_ != nullptr && engine_->can_cut()) {
     LOG_INFO(
@@ -224,7 +237,10 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
       writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
-        end_session(order, end, counters_, metadata_, containers_);
+        end_session(order, end, counters_,
+                    {.metadata = metadata_,
+                     .containers = containers_,
+                     .applications = applications_});
       });
   if (!has_room) {
     ++counters_.dropped;

@@ -40,6 +40,7 @@ struct LocatedStack {
   std::uint32_t frame_count;    // root first
   std::uint32_t process = 0;    // Profile::Stack::process
   ContainerRef container = {};  // nullptr: not known
+  ApplicationRef application = {};  // nullptr: none
 };
 
 // Executable memory that is no ELF file.

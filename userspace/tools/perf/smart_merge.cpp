@@ -62,7 +62,9 @@ class Taker {
       Profile::Stack copy{.container = to.intern(from.name(stack->container)),
                           .comm = to.intern(from.name(stack->comm)),
                           .frames = {},
-                          .process = is_told_apart_(stack->process) ? stack->process : 0};
+                          .process = is_told_apart_(stack->process) ? stack->process : 0,
+                          .application = to.intern_application(
+                              from.application(stack->application))};
       for (const Profile::NameId frame : stack->frames) {
         copy.frames.push_back(to.intern(from.name(frame)));
       }
