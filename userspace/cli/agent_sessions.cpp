@@ -106,8 +106,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
   for (const std::string& warning : result->warnings) {
     LOG_WARNING("{}", warning);
   }
-  if (const Result<> written = write_profile(order, *std::move(result), tellers);
-      !written) {
+  if (const Result<> written = write_profile(order, *std::move(result), tellers); !written) {
     ++counters.unwritten;
     LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
     return;
@@ -235,13 +234,11 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .excluded = excluded_,
       .cpu_avg = options_.recording.has_metrics ? metrics_.cpu_average() : std::nullopt,
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
-  const bool has_room =
-      writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
-        end_session(order, end, counters_,
-                    {.metadata = metadata_,
-                     .containers = containers_,
-                     .applications = applications_});
-      });
+  const bool has_room = writer_.push([this, order = std::move(order),
+                                      end = std::move(end)]() mutable {
+    end_session(order, end, counters_,
+                {.metadata = metadata_, .containers = containers_, .applications = applications_});
+  });
   if (!has_room) {
     ++counters_.dropped;
     --counters_.unended;

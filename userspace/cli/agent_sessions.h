@@ -98,7 +98,7 @@ class AgentSessions {
   std::function<bool()> is_ending_;
   int frequency_hz_ = 0;
   std::string engine_reason_;
-  ApplicationTelling applications_;  // outlives the engines
+  ApplicationTelling applications_;       // outlives the engines
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do

@@ -353,9 +353,9 @@ Result<int> RecordRun::report_result() {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;
   }
-  const Profile profile = applications_.tell(
-      containers_.name(std::move(recording.profile), ContainerNaming::kPatience),
-      ApplicationTelling::kPatience);
+  const Profile profile =
+      applications_.tell(containers_.name(std::move(recording.profile), ContainerNaming::kPatience),
+                         ApplicationTelling::kPatience);
   if (const auto problem = containers_.take_problem()) {
     LOG_WARNING("{}", *problem);
   }

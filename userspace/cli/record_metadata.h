@@ -43,7 +43,7 @@ class RecordMetadata {
   bool has_metadata_;
   bool asks_cloud_;
   std::chrono::system_clock::time_point spawn_time_ = std::chrono::system_clock::now();
-  std::string external_;                     // JSON; "": none
+  std::string external_;  // JSON; "": none
   ToldApplications told_;
   std::unique_ptr<CloudQuestion> question_;  // nullptr: there is none, or not any more
   std::optional<CloudMetadata> cloud_;

@@ -446,8 +446,8 @@ Result<> read_applications(const ParsedArguments& parsed, RecordOptions& options
   options.has_spark_ids = parsed.has("java-collect-spark-app-name-as-appid");
   for (const std::string& pattern : parsed.all("app-id-args-filter")) {
     if (const Result<> added = options.java_id_arguments.add(pattern); !added) {
-      return fail(Errc::malformed, fmt::format("--app-id-args-filter: {}: {}", quoted(pattern),
-                                               added.error().what));
+      return fail(Errc::malformed,
+                  fmt::format("--app-id-args-filter: {}: {}", quoted(pattern), added.error().what));
     }
   }
   return {};

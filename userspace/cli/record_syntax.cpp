@@ -283,8 +283,9 @@ constexpr auto kOptions = std::to_array<Option>({
     {.name = "external-metadata",
      .value = "FILE",
      .group = kOutput,
-     .help = R"(JSON {"static": {...}, "application": {"PID": {...}}} for the header; no older than five )"
-             "minutes"},
+     .help =
+         R"(JSON {"static": {...}, "application": {"PID": {...}}} for the header; no older than five )"
+         "minutes"},
     {.name = "quiet", .group = kOther, .help = "only errors on stderr"},
     {.name = "verbose", .letter = 'v', .group = kOther, .help = "more messages on stderr"},
 });

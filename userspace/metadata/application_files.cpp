@@ -96,8 +96,8 @@ std::string libc_of(const ElfFile& file) {
   const auto bytes =
       interpreter == nullptr ? std::nullopt : std::optional(file.read_section(*interpreter, 4096));
   const auto path = bytes && *bytes ? checked_string(**bytes, 0) : std::nullopt;
-  return !path                       ? ""
-         : path->contains("ld-musl") ? "musl"
+  return !path                        ? ""
+         : path->contains("ld-musl")  ? "musl"
          : path->contains("ld-linux") ? "glibc"
                                       : "";
 }
@@ -160,11 +160,12 @@ std::optional<std::string> parse_go_build_info(Bytes section) {
 }
 
 void NodeVersionTexts::add(Bytes data) {
+  constexpr std::string_view kBefore = "node.js/";
   constexpr std::size_t kLongest = 12;  // "v123.123.123"
   const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
-  for (std::size_t at = text.find(std::string_view("\0v", 2)); at != std::string_view::npos;
-       at = text.find(std::string_view("\0v", 2), at + 1)) {
-    const std::string_view rest = text.substr(at + 1, kLongest + 1);
+  for (std::size_t at = text.find(kBefore); at != std::string_view::npos;
+       at = text.find(kBefore, at + 1)) {
+    const std::string_view rest = text.substr(at + kBefore.size(), kLongest + 1);
     const std::size_t end = rest.find('\0');
     if (end == std::string_view::npos || !is_node_version(rest.substr(0, end))) {
       continue;
@@ -234,7 +235,7 @@ std::string ApplicationFiles::find_node_version(UniqueFd fd) {
     return "";
   }
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
-  constexpr std::uint64_t kOverlap = 16;
+  constexpr std::uint64_t kOverlap = 32;  // more than such a text
   NodeVersionTexts texts;
   for (std::uint64_t at = 0; at < data->size; at += kPiece) {
     const std::uint64_t size = std::min(kPiece + kOverlap, data->size - at);

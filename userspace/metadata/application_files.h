@@ -24,16 +24,16 @@ struct ApplicationFile {
   bool is_go = false;
   bool is_stripped = true;
   bool is_dynamic = false;
-  std::string libc;          // "glibc", "musl"; "": static, or another
-  std::string go_version;    // "go1.22.1"
-  std::string python;        // "Python 3.11.2", of 3.11 and later
-  std::string ruby;          // "ruby 3.1.2p20 (...)"
+  std::string libc;        // "glibc", "musl"; "": static, or another
+  std::string go_version;  // "go1.22.1"
+  std::string python;      // "Python 3.11.2", of 3.11 and later
+  std::string ruby;        // "ruby 3.1.2p20 (...)"
 };
 
 // "go1.22.1", of the section .go.buildinfo (Go 1.18 and later: the text is in it).
 std::optional<std::string> parse_go_build_info(Bytes section);
 
-// The one text "v20.1.2" between NULs among those that are added; nothing where there are several.
+// The one version of the texts "node.js/v20.1.2" in what is added; nothing where they differ.
 class NodeVersionTexts {
  public:
   void add(Bytes data);

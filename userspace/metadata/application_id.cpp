@@ -58,8 +58,7 @@ bool is_python(Arguments arguments) {
 }
 
 bool runs_module(Arguments arguments, std::string_view module) {
-  return is_python(arguments) && argument(arguments, 1) == "-m" &&
-         argument(arguments, 2) == module;
+  return is_python(arguments) && argument(arguments, 1) == "-m" && argument(arguments, 2) == module;
 }
 
 // "-A app", with `is_joined` also "-Aapp".
@@ -132,9 +131,8 @@ Id gunicorn_title(const ApplicationIdQuestion& question) {
   for (const std::string_view prefix : {"gunicorn: master [", "gunicorn: worker ["}) {
     if (title.starts_with(prefix) && title.ends_with(']')) {
       title = title.substr(prefix.size(), title.size() - prefix.size() - 1);
-      return title.contains(']')
-                 ? std::nullopt
-                 : Id(of_specification(question, "gunicorn", std::string(title)));
+      return title.contains(']') ? std::nullopt
+                                 : Id(of_specification(question, "gunicorn", std::string(title)));
     }
   }
   return std::nullopt;
@@ -154,8 +152,7 @@ Id uvicorn(const ApplicationIdQuestion& question) {
   if (!is_module && !is_program_or_script(question.arguments, "uvicorn")) {
     return std::nullopt;
   }
-  const auto specification =
-      find_specification(question.arguments, is_module ? 3 : 1, "--factory");
+  const auto specification = find_specification(question.arguments, is_module ? 3 : 1, "--factory");
   return specification ? of_specification(question, "uvicorn", *specification)
                        : "uvicorn: unknown app name";
 }
@@ -320,9 +317,10 @@ Id spark(const ApplicationIdQuestion& question) {
   if (!std::ranges::any_of(question.arguments, is_executor)) {
     return std::nullopt;
   }
-  const auto text =
+  const auto read =
       question.read ? question.read("__spark_conf__/__spark_conf__.properties") : std::nullopt;
-  for (const std::string_view raw : split(text.value_or(""), '\n')) {
+  const std::string text = read.value_or("");
+  for (const std::string_view raw : split(text, '\n')) {
     const std::string_view line = trimmed(raw.substr(0, raw.find('#')));
     const std::size_t at = line.find('=');
     if (at != std::string_view::npos && trimmed(line.substr(0, at)) == "spark.app.name") {
@@ -333,8 +331,7 @@ Id spark(const ApplicationIdQuestion& question) {
 }
 
 Id find_python_id(const ApplicationIdQuestion& question) {
-  for (const auto find :
-       {gunicorn_title, gunicorn, uvicorn, uwsgi, celery, pyspark, python}) {
+  for (const auto find : {gunicorn_title, gunicorn, uvicorn, uwsgi, celery, pyspark, python}) {
     if (Id id = find(question)) {
       return id;
     }

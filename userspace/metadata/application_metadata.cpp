@@ -6,12 +6,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -119,9 +119,8 @@ void Reading::read_maps() {
 
 // By the beginning of the file's name.
 const MappedPath* Reading::find_mapped(std::string_view begin) const {
-  const auto found = std::ranges::find_if(mapped_, [&](const MappedPath& mapped) {
-    return base_name(mapped.path).starts_with(begin);
-  });
+  const auto found = std::ranges::find_if(
+      mapped_, [&](const MappedPath& mapped) { return base_name(mapped.path).starts_with(begin); });
   return found == mapped_.end() ? nullptr : &*found;
 }
 
@@ -247,7 +246,8 @@ void Reading::add_dotnet(ordered_json& to) const {
   const std::string_view path = find_mapped("libcoreclr.so")->path;
   const std::size_t at = path.find(kFolder);
   to["dotnet_version"] = text_or_error(
-      at == std::string_view::npos ? "" : std::string(leading_version(path.substr(at + kFolder.size()))),
+      at == std::string_view::npos ? ""
+                                   : std::string(leading_version(path.substr(at + kFolder.size()))),
       "its path does not tell");
 }
 
@@ -312,14 +312,14 @@ std::string Reading::id(const ApplicationWishes& wishes) const {
     return "";
   }
   const std::vector<std::string> arguments = this->arguments();
-  const auto id =
-      find_application_id({.arguments = arguments,
-                           .runtimes = runtimes,
-                           .cwd = root_.cwd(),
-                           .resolve = [this](const std::string& path) { return root_.resolve(path); },
-                           .read = [this](const std::string& path) { return root_.read(path); },
-                           .java_arguments = &wishes.java_arguments,
-                           .wants_spark = wishes.wants_spark});
+  const auto id = find_application_id(
+      {.arguments = arguments,
+       .runtimes = runtimes,
+       .cwd = root_.cwd(),
+       .resolve = [this](const std::string& path) { return root_.resolve(path); },
+       .read = [this](const std::string& path) { return root_.read(path); },
+       .java_arguments = &wishes.java_arguments,
+       .wants_spark = wishes.wants_spark});
   return id.value_or("");
 }
 

@@ -19,8 +19,7 @@ constexpr std::size_t kMaxKnown = 0x4000;
 }  // namespace
 
 ApplicationReader::ApplicationReader(ApplicationWishes wishes)
-    : wishes_(std::move(wishes)),
-      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+    : wishes_(std::move(wishes)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void ApplicationReader::want(ApplicationRef application) {
   const std::scoped_lock lock(mutex_);

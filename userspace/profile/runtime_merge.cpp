@@ -65,7 +65,8 @@ void add_runtime(const Part& part, Profile& profile) {
     if (share.count == 0) {
       continue;
     }
-    Profile::Stack stack{.container = container, .comm = comm, .frames = {}, .application = application};
+    Profile::Stack stack{
+        .container = container, .comm = comm, .frames = {}, .application = application};
     copier.append(share.stack->frames, stack.frames);
     profile.add(stack, share.count);
   }
@@ -78,7 +79,8 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
   Profile& profile = merged.profile;
   std::unordered_map<std::uint32_t, Part> parts;
   for (const RuntimeStacks& runtime : runtimes) {
-    parts.emplace(runtime.process, Part{.runtime = &runtime, .system_count = 0, .container = {}, .application = {}});
+    parts.emplace(runtime.process,
+                  Part{.runtime = &runtime, .system_count = 0, .container = {}, .application = {}});
   }
   Copier copier(system, profile);
   for (const auto& [stack, count] : system.counts()) {
