@@ -90,7 +90,7 @@ class RecordEngine {
   virtual std::vector<ContainerRef> take_new_containers() = 0;
 
   // Before start(): `sink` gets each program when it is first sampled.
-  virtual void tell_applications(ApplicationSink /*sink*/) {}
+  virtual void tell_applications(const ApplicationSink& /*sink*/) {}
 
   // Before start().
   virtual Result<> prepare_session(const SessionSettings& settings) {

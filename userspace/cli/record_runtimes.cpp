@@ -164,9 +164,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
   }
-  void tell_applications(ApplicationSink sink) override {
-    engine_->tell_applications(std::move(sink));
-  }
+  void tell_applications(const ApplicationSink& sink) override { engine_->tell_applications(sink); }
   void hurry() override { engine_->hurry(); }
   Result<> stop() override;
   Result<EngineResult> finish() override;
