@@ -111,8 +111,10 @@ struct CollapsedFile {
   struct Line {
     std::string container;
     std::string comm;
-    std::vector<std::string> frames;  // root first
+    std::vector<std::string> frames;  // root first, without the application's id
     std::uint64_t count = 0;
+    std::size_t application = 0;      // in the header's application_metadata
+    std::string application_id = {};  // "" for none
 
     // ";frame;frame"
     [[nodiscard]] std::string stack() const {
@@ -133,7 +135,7 @@ struct CollapsedFile {
       if (line.starts_with("# ")) {
         file.header = nlohmann::json::parse(line.substr(2));
       } else {
-        file.lines.push_back(parse_line(line));
+        file.lines.push_back(parse_line(line, file.header["application_metadata_enabled"]));
       }
     }
     return file;
@@ -189,15 +191,25 @@ struct CollapsedFile {
   }
 
  private:
-  static Line parse_line(std::string_view text) {
+  static Line parse_line(std::string_view text, bool has_application) {
+    constexpr std::string_view kId = "appid: ";
     const std::size_t space = text.rfind(' ');
     CHECK(space != std::string_view::npos);
-    const auto fields = split(text.substr(0, space), ';');
-    CHECK(fields.size() >= 3 && fields[0] == "0");
-    Line line{.container = std::string(fields[1]),
-              .comm = std::string(fields[2]),
-              .frames = {fields.begin() + 3, fields.end()},
+    auto fields = split(text.substr(0, space), ';');
+    Line line{.container = {},
+              .comm = {},
+              .frames = {},
               .count = parse_number<std::uint64_t>(text.substr(space + 1)).value()};
+    if (has_application) {
+      line.application = parse_number<std::size_t>(fields.front()).value();
+      fields.erase(fields.begin());
+    }
+    CHECK(fields.size() >= 2);
+    line.container = fields[0];
+    line.comm = fields[1];
+    const bool has_id = fields.size() > 2 && fields[2].starts_with(kId);
+    line.application_id = has_id ? fields[2].substr(kId.size()) : "";
+    line.frames = {fields.begin() + (has_id ? 3 : 2), fields.end()};
     return line;
   }
 };

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "userspace/profile": {"userspace/process", "symbolizer", "base"} | ABI,
     "userspace/output": {"userspace/profile", "base"},
     "userspace/remote": {"userspace/profile", "base"},
-    "userspace/metadata": {"userspace/remote", "base"},
+    "userspace/metadata": {"userspace/remote", "userspace/process", "symbolizer", "base"},
     "userspace/samplers": {"userspace/attach", "userspace/process", "userspace/profile",
                            "base", "skel"} | ABI,
     # python_step.h is pure: the walk that the kernel side does, over process_vm_readv(2).

@@ -93,6 +93,11 @@ std::string FallbackNames::container(pid_t pid, std::uint64_t time_ns) {
   return process ? *processes_.find_container(*process, time_ns) : "";
 }
 
+ApplicationRef FallbackNames::application(pid_t pid, std::uint64_t time_ns) {
+  const auto process = processes_.find_instance(static_cast<std::uint32_t>(pid), time_ns);
+  return process ? processes_.find_application(*process, time_ns) : nullptr;
+}
+
 std::string_view FallbackNames::thread_name(pid_t tid) const {
   const auto known = thread_names_.find(static_cast<std::uint32_t>(tid));
   return known == thread_names_.end() ? std::string_view() : known->second;

@@ -11,11 +11,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "symbolizer/module_cache.h"
 #include "userspace/attach/process_records.h"
+#include "userspace/process/application.h"
 #include "userspace/process/executable_files.h"
 #include "userspace/process/process_table.h"
 
@@ -37,6 +39,9 @@ class FallbackNames {
   [[nodiscard]] std::string exec_name(pid_t pid, std::uint64_t time_ns);
   // "" for none.
   [[nodiscard]] std::string container(pid_t pid, std::uint64_t time_ns);
+  // As ProcessTable's.
+  void tell_applications(ApplicationSink sink) { processes_.tell_applications(std::move(sink)); }
+  [[nodiscard]] ApplicationRef application(pid_t pid, std::uint64_t time_ns);
   // Those that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
   // The last one that is known; "" for none.

@@ -327,10 +327,12 @@ void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   }
   Profile& profile = walk.profile;
   const bool stays_apart = options_.mode == PerfMode::smart || told_apart_.contains(sample.pid);
-  Profile::Stack stack{.container = profile.intern(names_.container(sample.pid, sample.time_ns)),
-                       .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
-                       .frames = {},
-                       .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0};
+  Profile::Stack stack{
+      .container = profile.intern(names_.container(sample.pid, sample.time_ns)),
+      .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
+      .frames = {},
+      .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0,
+      .application = profile.intern_application(names_.application(sample.pid, sample.time_ns))};
   if (options_.counts_threads) {
     stack.frames.push_back(
         profile.intern(fmt::format("thread: {}", names_.thread_name(sample.tid))));

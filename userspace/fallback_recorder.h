@@ -21,6 +21,7 @@
 #include "base/work_directory.h"
 #include "userspace/attach/process_stream.h"
 #include "userspace/fallback_names.h"
+#include "userspace/process/application.h"
 #include "userspace/profile/profile.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/perf/session.h"
@@ -83,6 +84,9 @@ class FallbackRecorder {
 
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return names_.take_new_containers(); }
+
+  // As ProcessTable's.
+  void tell_applications(ApplicationSink sink) { names_.tell_applications(std::move(sink)); }
 
   // Readable when on_readable() has work to do.
   [[nodiscard]] int fd() const { return loop_.fd(); }

@@ -321,6 +321,8 @@ Result<> Recorder::on_readable() {
   take_python_names();
   for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
     follower_.want(unplaced.process, unplaced.time_ns);
+    // Soon: many live for some milliseconds.
+    (void)processes_.find_application(unplaced.process, unplaced.time_ns);
   }
   hear_processes();
   return {};

@@ -22,6 +22,7 @@
 #include "userspace/attach/process_stream.h"
 #include "userspace/attach/sampling_event.h"
 #include "userspace/mapping_follower.h"
+#include "userspace/process/application.h"
 #include "userspace/process/process_table.h"
 #include "userspace/profile/locator.h"
 #include "userspace/profile/resolver.h"
@@ -145,6 +146,9 @@ class Recorder {
 
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
+
+  // As ProcessTable's.
+  void tell_applications(ApplicationSink sink) { processes_.tell_applications(std::move(sink)); }
 
   // On any thread: sessions that have ended wait no longer for names that are not in memory.
   void hurry() { resolver_.hurry(); }

@@ -35,18 +35,29 @@ struct WriteOrder {
   std::optional<double> mem_avg;
 };
 
-Result<> write_profile(const WriteOrder& order, EngineResult result, RecordMetadata& metadata,
-                       ContainerNaming& containers) {
+// What names and tells of a session's processes.
+struct Tellers {
+  RecordMetadata& metadata;
+  ContainerNaming& containers;
+  ApplicationTelling& applications;
+  ToldOnce& told;
+};
+
+Result<> write_profile(const WriteOrder& order, EngineResult result, const Tellers& tellers) {
   ProfileHeader header;
   header.facts = complete_facts(result.facts, order.facts);
   header.facts.excluded.insert(header.facts.excluded.begin(), order.excluded.begin(),
                                order.excluded.end());
-  header.container_names_enabled = containers.is_on();
-  metadata.fill(header, order.run_arguments);
+  header.container_names_enabled = tellers.containers.is_on();
+  header.application_metadata_enabled = tellers.applications.has_metadata();
+  tellers.metadata.fill(header, order.run_arguments);
   header.cpu_avg = order.cpu_avg;
   header.mem_avg = order.mem_avg;
-  const Profile profile = containers.name(std::move(result.profile), ContainerNaming::kPatience);
-  if (const auto problem = containers.take_problem()) {
+  const Profile profile = tellers.applications.tell(
+      tellers.containers.name(std::move(result.profile), ContainerNaming::kPatience),
+      ApplicationTelling::kPatience);
+  tellers.applications.take_told(tellers.metadata.read_told());
+  if (const auto problem = tellers.containers.take_problem()) {
     LOG_WARNING("{}", *problem);
   }
   if (order.has_flame_graph) {
@@ -91,7 +102,7 @@ bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
 }
 
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 RecordMetadata& metadata, ContainerNaming& containers, ToldOnce& told) {
+                 const Tellers& tellers) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -100,10 +111,9 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
     return;
   }
   for (const std::string& warning : result->warnings) {
-    told.warn(warning);
+    tellers.told.warn(warning);
   }
-  if (const Result<> written = write_profile(order, *std::move(result), metadata, containers);
-      !written) {
+  if (const Result<> written = write_profile(order, *std::move(result), tellers); !written) {
     ++counters.unwritten;
     LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
     return;
@@ -119,6 +129,7 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
       finder_(std::make_unique<SelectionFinder>(options.recording)),
       counters_(counters),
       is_ending_(std::move(is_ending)),
+      applications_(options.recording),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
       metadata_(options.recording),
@@ -136,6 +147,7 @@ Result<> AgentSessions::begin_recording() {
       TRY(prepare_engine(std::move(choice), recording, frequency_hz_, EngineUse::sessions, turns_));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings_));
+  chosen.engine->tell_applications(applications_.sink());
   TRY(chosen.engine->start());
   engine_ = std::move(chosen.engine);
   return {};
@@ -162,6 +174,7 @@ Result<> AgentSessions::begin_session() {
 
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
+  applications_.take_told(metadata_.take_told());
   return begin_session();
 }
 
@@ -228,7 +241,11 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
       writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
-        end_session(order, end, counters_, metadata_, containers_, told_);
+        end_session(order, end, counters_,
+                    {.metadata = metadata_,
+                     .containers = containers_,
+                     .applications = applications_,
+                     .told = told_});
       });
   if (!has_room) {
     ++counters_.dropped;

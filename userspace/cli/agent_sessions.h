@@ -16,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "userspace/cli/agent_options.h"
+#include "userspace/cli/application_telling.h"
 #include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
@@ -106,6 +107,7 @@ class AgentSessions {
   int frequency_hz_ = 0;
   std::string engine_reason_;
   std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
+  ApplicationTelling applications_;                                         // outlives the engines
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do

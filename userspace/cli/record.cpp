@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/held_command.h"
 #include "base/log.h"
+#include "userspace/cli/application_telling.h"
 #include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
@@ -79,6 +80,7 @@ class RecordRun {
   explicit RecordRun(const RecordOptions& options)
       : options_(options),
         frequency_hz_(options.frequency_hz),
+        applications_(options),
         metadata_(options),
         containers_(options) {}
 
@@ -106,6 +108,7 @@ class RecordRun {
   std::optional<EventLoop> loop_;
   EngineChoice choice_;
   Selection selection_;
+  ApplicationTelling applications_;  // outlives the engine
   std::unique_ptr<RecordEngine> engine_;
   std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
   std::optional<HeldCommand> command_;
@@ -202,6 +205,7 @@ Result<> RecordRun::select_targets() {
 Result<> RecordRun::start() {
   loop_ = TRY(EventLoop::open());
   TRY(loop_->add(signals_->fd(), [this] { on_signal(); }));
+  engine_->tell_applications(applications_.sink());
   TRY(engine_->start());
   watch_.emplace(*loop_, [this] { failure_ = engine_->on_readable(); }, [this] { on_tick(); });
   TRY(watch_->watch(*engine_));
@@ -331,6 +335,7 @@ Result<int> RecordRun::report_result() {
   }
   ProfileHeader header;
   header.container_names_enabled = containers_.is_on();
+  header.application_metadata_enabled = applications_.has_metadata();
   header.profiling_mode = profiling_mode_name(options_.mode);
   metadata_.fill(header, run_arguments_of(options_, options_.duration_s));
   if (options_.has_metrics) {
@@ -350,7 +355,8 @@ Result<int> RecordRun::report_result() {
     return kExitNoSamples;
   }
   const Profile profile =
-      containers_.name(std::move(recording.profile), ContainerNaming::kPatience);
+      applications_.tell(containers_.name(std::move(recording.profile), ContainerNaming::kPatience),
+                         ApplicationTelling::kPatience);
   if (const auto problem = containers_.take_problem()) {
     LOG_WARNING("{}", *problem);
   }
@@ -372,6 +378,7 @@ Result<int> RecordRun::run() {
   }
   signals_ = TRY(StopSignals::open());
   TRY(metadata_.prepare());
+  applications_.take_told(metadata_.take_told());
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s
                                        ? std::optional(std::chrono::seconds(*options_.duration_s))

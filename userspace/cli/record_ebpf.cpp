@@ -115,6 +115,9 @@ class EbpfEngine final : public RecordEngine {
   std::vector<ContainerRef> take_new_containers() override {
     return recorder_->take_new_containers();
   }
+  void tell_applications(const ApplicationSink& sink) override {
+    recorder_->tell_applications(sink);
+  }
   RuntimeHooks runtime_hooks() override {
     return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
             .add_own = [](pid_t) {},  // it is sampled like any other process

@@ -18,6 +18,7 @@
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/output/recording_facts.h"
+#include "userspace/process/application.h"
 #include "userspace/process/process.h"
 #include "userspace/profile/profile.h"
 #include "userspace/runtime_profilers/profiler.h"
@@ -87,6 +88,9 @@ class RecordEngine {
 
   // Containers that were not seen before, since the last call.
   virtual std::vector<ContainerRef> take_new_containers() = 0;
+
+  // Before start(): `sink` gets each program when it is first sampled.
+  virtual void tell_applications(const ApplicationSink& /*sink*/) {}
 
   // Before start().
   virtual Result<> prepare_session(const SessionSettings& settings) {

@@ -41,11 +41,24 @@ Result<> RecordMetadata::prepare() {
       LOG_WARNING("--external-metadata: {}, continuing without it", read->problem);
     }
     external_ = std::move(read->of_host);
+    told_ = std::move(read->of_processes);
   }
   if (asks_cloud_) {
     question_ = std::make_unique<CloudQuestion>(CloudPlaces{});
   }
   return {};
+}
+
+ToldApplications RecordMetadata::read_told() const {
+  if (external_path_.empty()) {
+    return {};
+  }
+  auto read = read_external_metadata(external_path_);
+  const std::string problem = read ? read->problem : read.error().what;
+  if (!problem.empty()) {
+    LOG_WARNING("--external-metadata: {}, continuing without what it told of processes", problem);
+  }
+  return read ? std::move(read->of_processes) : ToldApplications();
 }
 
 void RecordMetadata::fill(ProfileHeader& header, RunArguments run_arguments) {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "userspace/cli/record_options.h"
+#include "userspace/metadata/application_metadata.h"
 #include "userspace/metadata/cloud_metadata.h"
 #include "userspace/output/profile_header.h"
 
@@ -30,6 +31,10 @@ class RecordMetadata {
 
   // Reads the external file and asks the cloud.  Errc::not_found, malformed: the file cannot count.
   Result<> prepare();
+  // What the external file tells of processes.
+  ToldApplications take_told() { return std::move(told_); }
+  // As it is now: of the agent, whose file is written anew.  A problem is told.
+  ToldApplications read_told() const;
   // At the end of a recording, or of each session.
   void fill(ProfileHeader& header, RunArguments run_arguments);
 
@@ -38,7 +43,8 @@ class RecordMetadata {
   bool has_metadata_;
   bool asks_cloud_;
   std::chrono::system_clock::time_point spawn_time_ = std::chrono::system_clock::now();
-  std::string external_;                     // JSON; "": none
+  std::string external_;  // JSON; "": none
+  ToldApplications told_;
   std::unique_ptr<CloudQuestion> question_;  // nullptr: there is none, or not any more
   std::optional<CloudMetadata> cloud_;
 };

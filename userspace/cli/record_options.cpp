@@ -440,6 +440,19 @@ Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
+Result<> read_applications(const ParsedArguments& parsed, RecordOptions& options) {
+  options.has_application_metadata = !parsed.has("disable-application-metadata");
+  options.has_application_ids = !parsed.has("disable-application-identifiers");
+  options.has_spark_ids = parsed.has("java-collect-spark-app-name-as-appid");
+  for (const std::string& pattern : parsed.all("app-id-args-filter")) {
+    if (const Result<> added = options.java_id_arguments.add(pattern); !added) {
+      return fail(Errc::malformed,
+                  fmt::format("--app-id-args-filter: {}: {}", quoted(pattern), added.error().what));
+    }
+  }
+  return {};
+}
+
 Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
   options.has_thread_frames = parsed.has("threads");
   options.has_metadata = !parsed.has("disable-metadata-collection");
@@ -491,6 +504,7 @@ Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_python(parsed, options));
   TRY(read_runtimes(parsed, options));
   TRY(read_java(parsed, options));
+  TRY(read_applications(parsed, options));
   return read_messages(parsed, options);
 }
 

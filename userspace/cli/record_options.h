@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
+#include "userspace/metadata/application_id.h"
 #include "userspace/select/cgroup_ranking.h"
 #include "userspace/tools/async_profiler/safemode.h"
 #include "userspace/tools/perf/mode.h"
@@ -91,6 +92,10 @@ struct RecordOptions {
   std::string external_metadata;           // a file; "": none
   bool has_metadata = true;                // of the host, in the header
   bool has_metrics = true;                 // likewise: how busy it was
+  bool has_application_metadata = true;    // of the programs that are sampled
+  bool has_application_ids = true;         // their applications' frames
+  ArgumentFilters java_id_arguments;       // of the JVM, that such a frame of Java shows
+  bool has_spark_ids = false;              // and the name that Spark gave it
   bool asks_cloud = false;                 // the cloud's service that the host has an address of
   bool with_children = false;              // of `pids`: also those forked later
   bool is_dry_run = false;                 // who would be recorded, and nothing else

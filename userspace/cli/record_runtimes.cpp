@@ -79,6 +79,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
   }
+  void tell_applications(const ApplicationSink& sink) override { engine_->tell_applications(sink); }
   [[nodiscard]] bool can_cut() const override { return engine_->can_cut(); }
   Result<SessionCut> cut(const SessionSettings* change) override;
   void hurry() override {

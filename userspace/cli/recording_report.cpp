@@ -113,7 +113,10 @@ std::string host_name() {
 
 std::string render_col(const Profile& profile, ProfileHeader header) {
   header.containers = containers_of(profile);
-  return render_collapsed(profile, render_header(header));
+  for (Profile::ApplicationId id = 1; id < profile.application_count(); ++id) {
+    header.application_metadata.push_back(profile.application(id).facts->metadata);
+  }
+  return render_collapsed(profile, render_header(header), header.application_metadata_enabled);
 }
 
 RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {

@@ -21,6 +21,18 @@ using nlohmann::ordered_json;
 constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
 constexpr time_t kMaxAgeSeconds = 300;
 
+// Keys that are no pid are left out.
+std::map<std::uint32_t, std::string> processes_in(const ordered_json& object) {
+  std::map<std::uint32_t, std::string> processes;
+  for (const auto& [key, value] : object.items()) {
+    const auto pid = parse_number<std::uint32_t>(key);
+    if (pid && value.is_object()) {
+      processes[*pid] = value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    }
+  }
+  return processes;
+}
+
 }  // namespace
 
 ExternalMetadata parse_external_metadata(std::string_view text) {
@@ -28,15 +40,20 @@ ExternalMetadata parse_external_metadata(std::string_view text) {
   if (!object.is_object()) {
     return {.problem = "it is no JSON object"};
   }
-  const auto of_host = object.find("static");
-  if (of_host == object.end()) {
-    return {};
+  ExternalMetadata found;
+  if (const auto of_host = object.find("static"); of_host != object.end()) {
+    if (!of_host->is_object()) {
+      return {.problem = R"("static" is no object)"};
+    }
+    found.of_host = of_host->dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   }
-  if (!of_host->is_object()) {
-    return {.problem = R"("static" is no object)"};
+  if (const auto processes = object.find("application"); processes != object.end()) {
+    if (!processes->is_object()) {
+      return {.problem = R"("application" is no object)"};
+    }
+    found.of_processes = processes_in(*processes);
   }
-  return {.of_host = of_host->dump(-1, ' ', false, ordered_json::error_handler_t::replace),
-          .problem = {}};
+  return found;
 }
 
 Result<ExternalMetadata> read_external_metadata(const std::string& path) {

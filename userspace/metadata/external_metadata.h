@@ -3,6 +3,8 @@
 // {"static": {...}, "application": {"PID": {...}}}.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -11,8 +13,9 @@
 namespace waggle {
 
 struct ExternalMetadata {
-  std::string of_host = "{}";  // JSON: what "static" holds
-  std::string problem;         // "": none.  What is wrong with the text, which then counts as empty
+  std::string of_host = "{}";                              // JSON: what "static" holds
+  std::map<std::uint32_t, std::string> of_processes = {};  // by pid; JSON objects
+  std::string problem = {};  // "": none.  What is wrong with the text, which then counts as empty
 };
 
 ExternalMetadata parse_external_metadata(std::string_view text);

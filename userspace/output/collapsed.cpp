@@ -16,7 +16,7 @@ namespace {
 using Line = std::pair<std::string, std::uint64_t>;
 
 // Sorted, and merged where escaping made two stacks equal.
-std::vector<Line> collect_lines(const Profile& profile) {
+std::vector<Line> collect_lines(const Profile& profile, bool has_application_metadata) {
   std::vector<std::string> fields;
   fields.reserve(profile.name_count());
   for (std::size_t id = 0; id < profile.name_count(); ++id) {
@@ -25,7 +25,7 @@ std::vector<Line> collect_lines(const Profile& profile) {
   std::vector<Line> lines;
   lines.reserve(profile.counts().size());
   for (const auto& [stack, count] : profile.counts()) {
-    std::string text = "0;";  // the index of application metadata: none
+    std::string text = has_application_metadata ? std::to_string(stack.application) + ";" : "";
     text.append(fields[stack.container]).append(";").append(fields[stack.comm]);
     for (const Profile::NameId frame : stack.frames) {
       text.append(";").append(fields[frame]);
@@ -44,11 +44,12 @@ std::string collapsed_field(std::string_view name) {
   return field;
 }
 
-std::string render_collapsed(const Profile& profile, std::string_view header_json) {
+std::string render_collapsed(const Profile& profile, std::string_view header_json,
+                             bool has_application_metadata) {
   CHECK(header_json.find('\n') == std::string_view::npos);
   std::string text = "# ";
   text += header_json;
-  const std::vector<Line> lines = collect_lines(profile);
+  const std::vector<Line> lines = collect_lines(profile, has_application_metadata);
   for (auto line = lines.begin(); line != lines.end();) {
     const std::string& stack = line->first;
     std::uint64_t count = 0;

@@ -15,9 +15,10 @@ namespace waggle {
 std::string collapsed_field(std::string_view name);
 
 // "# HEADER", then a line per distinct stack, sorted by bytes:
-//   0;CONTAINER;COMM;frame;frame... COUNT
+//   APPLICATION;CONTAINER;COMM;frame;frame... COUNT
 // root first; no newline after the last line.  The count is what follows the last space.
-// header_json: one line of JSON.
-std::string render_collapsed(const Profile& profile, std::string_view header_json);
+// header_json: one line of JSON.  Without application metadata the first column is not there.
+std::string render_collapsed(const Profile& profile, std::string_view header_json,
+                             bool has_application_metadata = true);
 
 }  // namespace waggle

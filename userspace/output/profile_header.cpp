@@ -30,8 +30,13 @@ std::string render_header(const ProfileHeader& header) {
   object["metrics"] = {{"cpu_avg", number_or_null(header.cpu_avg)},
                        {"mem_avg", number_or_null(header.mem_avg)}};
   // Element 0 is "no metadata": the index that starts each line.
-  object["application_metadata"] = ordered_json::array({nullptr});
-  object["application_metadata_enabled"] = true;
+  auto applications = ordered_json::array({nullptr});
+  for (const std::string& application : header.application_metadata) {
+    auto parsed = ordered_json::parse(application, nullptr, false);
+    applications.push_back(parsed.is_object() ? std::move(parsed) : ordered_json(nullptr));
+  }
+  object["application_metadata"] = std::move(applications);
+  object["application_metadata_enabled"] = header.application_metadata_enabled;
   object["profiling_mode"] = header.profiling_mode;
   object["hwmetrics"] = nullptr;
   object["htmlblob"] = nullptr;

@@ -14,6 +14,8 @@ namespace waggle {
 struct ProfileHeader {
   std::vector<std::string> containers;  // distinct names met in the recording
   bool container_names_enabled = true;
+  std::vector<std::string> application_metadata;  // JSON; the first one is number 1
+  bool application_metadata_enabled = true;
   std::vector<std::pair<std::string, std::string>> metadata;  // the values are JSON
   std::optional<double> cpu_avg;  // % of the host, null when not measured
   std::optional<double> mem_avg;  // % of the host, null when not measured

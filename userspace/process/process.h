@@ -37,13 +37,17 @@ struct StartTime {
 // The id of a container, "" for none.
 using ContainerRef = std::shared_ptr<const std::string>;
 
+class Application;  // application.h
+using ApplicationRef = std::shared_ptr<Application>;
+
 // One program in one process: from an exec (or fork) to the next (or the end).
 struct Image {
   std::uint64_t from_ns = 0, to_ns = kForever;  // CLOCK_MONOTONIC
   std::string exec_name;                        // at most 15 bytes, raw
   // Shared with the images of forked children and parents until one maps something.
   std::shared_ptr<MappingHistory> history;
-  ContainerRef container;  // nullptr: not asked yet
+  ContainerRef container;           // nullptr: not asked yet
+  ApplicationRef application = {};  // nullptr: not sampled, or not wanted
 };
 
 struct Process {

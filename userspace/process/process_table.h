@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "bpf/abi/process.h"
 #include "userspace/attach/process_records.h"
+#include "userspace/process/application.h"
 #include "userspace/process/mapped_file.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/process.h"
@@ -130,6 +131,10 @@ class ProcessTable {
   void read_container_of(std::uint32_t pid);
   // Those seen first since the last call, 4096 at most.
   std::vector<ContainerRef> take_new_containers();
+  // From now on `sink` gets the programs that find_application() is asked for.
+  void tell_applications(ApplicationSink sink);
+  // nullptr: kernel threads, programs that had ended at the first call, or nobody wants to know.
+  ApplicationRef find_application(const process_id& id, std::uint64_t time_ns);
   // Nothing when the instance is unknown, gone or a kernel thread.
   std::optional<InstanceView> find_live(const process_id& id, std::uint64_t time_ns);
 
@@ -212,6 +217,7 @@ class ProcessTable {
   std::deque<Retired> gone_;                                            // by time
   std::unordered_map<std::string, std::weak_ptr<const std::string>> containers_;
   std::vector<ContainerRef> untold_containers_;
+  ApplicationSink application_sink_;
   std::size_t process_count_ = 0;
   std::uint64_t last_serial_ = 0;
   std::uint64_t last_loss_ns_ = 0;

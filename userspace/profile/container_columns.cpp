@@ -26,6 +26,7 @@ Profile name_containers(Profile profile,
   }
   for (const auto& [stack, count] : profile.counts()) {
     Profile::Stack copy = stack;
+    copy.application = named.intern_application(profile.application(stack.application));
     if (const auto known = names.find(stack.container); known != names.end()) {
       copy.container = named.intern(known->second);
     }

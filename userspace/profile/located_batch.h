@@ -34,12 +34,13 @@ struct LocatedFrame {
 
 struct LocatedStack {
   std::string comm;
-  std::string thread;           // "" unless threads are told apart
-  std::uint64_t count;          // samples
-  std::uint32_t first_frame;    // in LocatedBatch::frames
-  std::uint32_t frame_count;    // root first
-  std::uint32_t process = 0;    // Profile::Stack::process
-  ContainerRef container = {};  // nullptr: not known
+  std::string thread;               // "" unless threads are told apart
+  std::uint64_t count;              // samples
+  std::uint32_t first_frame;        // in LocatedBatch::frames
+  std::uint32_t frame_count;        // root first
+  std::uint32_t process = 0;        // Profile::Stack::process
+  ContainerRef container = {};      // nullptr: not known
+  ApplicationRef application = {};  // nullptr: none
 };
 
 // Executable memory that is no ELF file.

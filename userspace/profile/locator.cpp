@@ -279,7 +279,8 @@ void Locator::add(const cpu_count_key& key, std::uint64_t count, std::uint64_t t
        .first_frame = static_cast<std::uint32_t>(batch_.frames.size()),
        .frame_count = static_cast<std::uint32_t>(stack_.size()),
        .process = told_apart_.contains(pid) ? pid : 0,
-       .container = name ? processes_.find_container(key.process, time_ns) : nullptr});
+       .container = name ? processes_.find_container(key.process, time_ns) : nullptr,
+       .application = name ? processes_.find_application(key.process, time_ns) : nullptr});
   batch_.frames.insert(batch_.frames.end(), stack_.rbegin(), stack_.rend());
 }
 

@@ -16,7 +16,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 }  // namespace
 
 std::size_t Profile::StackHash::operator()(const Stack& stack) const {
-  std::uint64_t hash = mix(mix(stack.container, stack.comm), stack.process);
+  std::uint64_t hash = mix(mix(mix(stack.container, stack.comm), stack.process), stack.application);
   for (const NameId frame : stack.frames) {
     hash = mix(hash, frame);
   }
@@ -29,6 +29,34 @@ Profile::NameId Profile::intern(std::string_view text) {
   }
   const auto id = static_cast<NameId>(texts_.size());
   names_.emplace(texts_.emplace_back(text), id);
+  return id;
+}
+
+ApplicationFactsRef Profile::ApplicationEntry::told() const {
+  return facts != nullptr || process == nullptr ? facts : process->facts();
+}
+
+Profile::ApplicationId Profile::intern_application(const ApplicationRef& process) {
+  return process == nullptr
+             ? kNoApplication
+             : intern_application(ApplicationEntry{.process = process, .facts = process->facts()});
+}
+
+Profile::ApplicationId Profile::intern_application(const ApplicationEntry& entry) {
+  const void* key = entry.facts != nullptr ? static_cast<const void*>(entry.facts.get())
+                                           : static_cast<const void*>(entry.process.get());
+  if (key == nullptr) {
+    return kNoApplication;
+  }
+  if (const auto known = application_ids_.find(key); known != application_ids_.end()) {
+    return known->second;
+  }
+  if (applications_.size() > kMaxApplications) {
+    return kNoApplication;
+  }
+  const auto id = static_cast<ApplicationId>(applications_.size());
+  applications_.push_back(entry);
+  application_ids_.emplace(key, id);
   return id;
 }
 

@@ -12,11 +12,20 @@
 #include <unordered_map>
 #include <vector>
 
+#include "userspace/process/application.h"
+#include "userspace/process/process.h"
+
 namespace waggle {
 
 class Profile {
  public:
   using NameId = std::uint32_t;
+  // Programs of which equal things are told have one id, but for those that are not told of yet:
+  // application_columns.h.
+  using ApplicationId = std::uint32_t;
+  static constexpr ApplicationId kNoApplication = 0;
+  // Programs beyond are not told of.
+  static constexpr std::size_t kMaxApplications = 0x4000;
 
   // frames: root first, without the process' name; may be empty.
   struct Stack {
@@ -25,6 +34,7 @@ class Profile {
     std::vector<NameId> frames;
     // Its pid, where stacks of another tool will stand in the place of its own; else 0.
     std::uint32_t process = 0;
+    ApplicationId application = kNoApplication;
     bool operator==(const Stack&) const = default;
   };
   struct StackHash {
@@ -44,6 +54,20 @@ class Profile {
   [[nodiscard]] std::string_view name(NameId id) const { return texts_[id]; }
   [[nodiscard]] std::size_t name_count() const { return texts_.size(); }
 
+  struct ApplicationEntry {
+    ApplicationRef process;     // one of both, at least
+    ApplicationFactsRef facts;  // nullptr: not told when it was interned
+    // What is told by now; nullptr: nothing.
+    [[nodiscard]] ApplicationFactsRef told() const;
+  };
+  ApplicationId intern_application(const ApplicationRef& process);
+  ApplicationId intern_application(const ApplicationEntry& entry);
+  // Empty for kNoApplication.
+  [[nodiscard]] const ApplicationEntry& application(ApplicationId id) const {
+    return applications_[id];
+  }
+  [[nodiscard]] std::size_t application_count() const { return applications_.size(); }
+
   void add(const Stack& stack, std::uint64_t count);
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
@@ -52,6 +76,8 @@ class Profile {
  private:
   std::deque<std::string> texts_;  // stable addresses
   std::unordered_map<std::string_view, NameId> names_;
+  std::vector<ApplicationEntry> applications_ = std::vector<ApplicationEntry>(1);  // by id
+  std::unordered_map<const void*, ApplicationId> application_ids_;  // by what an entry keeps
   Counts counts_;
   std::uint64_t total_ = 0;
 };

@@ -79,7 +79,8 @@ void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
     Profile::Stack named{.container = profile.intern(container),
                          .comm = profile.intern(stack.comm),
                          .frames = {},
-                         .process = stack.process};
+                         .process = stack.process,
+                         .application = profile.intern_application(stack.application)};
     named.frames.reserve(stack.frame_count + 1);
     if (!stack.thread.empty()) {
       named.frames.push_back(profile.intern("thread: " + stack.thread));

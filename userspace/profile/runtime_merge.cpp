@@ -26,6 +26,9 @@ class Copier {
     }
     return ids_[id];
   }
+  [[nodiscard]] Profile::ApplicationId application(Profile::ApplicationId id) const {
+    return to_.intern_application(from_.application(id));
+  }
   void append(const std::vector<NameId>& frames, std::vector<NameId>& to) {
     for (const NameId frame : frames) {
       to.push_back(name(frame));
@@ -44,6 +47,7 @@ struct Part {
   const RuntimeStacks* runtime;
   std::uint64_t system_count = 0;
   std::string_view container;
+  Profile::ApplicationEntry application;
 };
 
 void add_runtime(const Part& part, Profile& profile) {
@@ -51,6 +55,7 @@ void add_runtime(const Part& part, Profile& profile) {
   Copier copier(stacks, profile);
   const NameId container = profile.intern(part.container);
   const NameId comm = profile.intern(part.runtime->comm);
+  const Profile::ApplicationId application = profile.intern_application(part.application);
   std::vector<Share> shares;
   for (const auto& [stack, count] : stacks.counts()) {
     shares.push_back({.stack = &stack, .count = count});
@@ -60,7 +65,8 @@ void add_runtime(const Part& part, Profile& profile) {
     if (share.count == 0) {
       continue;
     }
-    Profile::Stack stack{.container = container, .comm = comm, .frames = {}};
+    Profile::Stack stack{
+        .container = container, .comm = comm, .frames = {}, .application = application};
     copier.append(share.stack->frames, stack.frames);
     profile.add(stack, share.count);
   }
@@ -73,7 +79,8 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
   Profile& profile = merged.profile;
   std::unordered_map<std::uint32_t, Part> parts;
   for (const RuntimeStacks& runtime : runtimes) {
-    parts.emplace(runtime.process, Part{.runtime = &runtime, .system_count = 0, .container = {}});
+    parts.emplace(runtime.process,
+                  Part{.runtime = &runtime, .system_count = 0, .container = {}, .application = {}});
   }
   Copier copier(system, profile);
   for (const auto& [stack, count] : system.counts()) {
@@ -84,12 +91,17 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
     if (part != nullptr) {
       part->system_count += count;
       part->container = system.name(stack.container);
+      if (stack.application != Profile::kNoApplication) {
+        part->application = system.application(stack.application);
+      }
       if (part->runtime->stacks.total() != 0) {
         continue;  // replaced
       }
     }
-    Profile::Stack copy{
-        .container = copier.name(stack.container), .comm = copier.name(stack.comm), .frames = {}};
+    Profile::Stack copy{.container = copier.name(stack.container),
+                        .comm = copier.name(stack.comm),
+                        .frames = {},
+                        .application = copier.application(stack.application)};
     if (part != nullptr && !part->runtime->error.empty()) {
       copy.frames.push_back(profile.intern(part->runtime->error));
     }

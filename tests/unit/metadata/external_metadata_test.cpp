@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include <array>
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/file.h"
@@ -23,11 +25,15 @@ TEST(ExternalMetadata, is_what_static_holds) {
       R"({"static": {"team": "a", "n": [1, 2]}, "application": {"12": {"x": 1}}})");
   EXPECT_EQ(found.of_host, R"({"team":"a","n":[1,2]})");
   EXPECT_EQ(found.problem, "");
+  EXPECT_EQ(found.of_processes, (std::map<std::uint32_t, std::string>{{12, R"({"x":1})"}}));
+  const auto odd = parse_external_metadata(R"({"application": {"-1": {}, "a": {}, "7": 1}})");
+  EXPECT_TRUE(odd.of_processes.empty());
+  EXPECT_EQ(odd.problem, "");
   EXPECT_EQ(parse_external_metadata(R"({"application": {}})").of_host, "{}");
 }
 
 TEST(ExternalMetadata, is_empty_where_the_text_is_of_another_form) {
-  for (const auto* const text : {"", "{", "[]", "7", R"({"static": 7})"}) {
+  for (const auto* const text : {"", "{", "[]", "7", R"({"static": 7})", R"({"application": 7})"}) {
     const auto found = parse_external_metadata(text);
     EXPECT_EQ(found.of_host, "{}") << text;
     EXPECT_NE(found.problem, "") << text;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -52,6 +53,18 @@ TEST(Collapsed, writes_the_header_then_sorted_lines_root_first) {
             "0;;app;main 1\n"
             "0;;zsh 7\n"
             "0;web-1;app;main;vfs_read_[k] 2");
+}
+
+TEST(Collapsed, begins_lines_with_the_number_of_their_application) {
+  Profile profile;
+  const auto facts = std::make_shared<const ApplicationFacts>(ApplicationFacts{"{}", ""});
+  profile.add({.container = profile.intern(""),
+               .comm = profile.intern("app"),
+               .frames = {profile.intern("main")},
+               .application = profile.intern_application({.process = nullptr, .facts = facts})},
+              1);
+  EXPECT_EQ(render_collapsed(profile, "{}"), "# {}\n1;;app;main 1");
+  EXPECT_EQ(render_collapsed(profile, "{}", false), "# {}\n;app;main 1");
 }
 
 TEST(Collapsed, of_no_samples_is_the_header_alone) {

@@ -55,6 +55,8 @@ TEST(ProfileHeader, of_nothing_has_the_values_that_stand_for_nothing) {
 TEST(ProfileHeader, carries_what_it_is_given) {
   ProfileHeader header;
   header.containers = {"web-1"};
+  header.application_metadata = {R"({"exe":"/a"})", "{"};
+  header.application_metadata_enabled = false;
   header.metadata = {{"hostname", R"("h")"}, {"processors", "2"}, {"odd", "{"}};
   header.cpu_avg = 12.5;
   header.facts.frequency = 99;
@@ -67,6 +69,8 @@ TEST(ProfileHeader, carries_what_it_is_given) {
   const ordered_json object = parse(header);
   EXPECT_EQ(object["containers"].dump(), R"(["web-1"])");
   EXPECT_EQ(object["metadata"].dump(), R"({"hostname":"h","processors":2,"odd":"{"})");
+  EXPECT_EQ(object["application_metadata"].dump(), R"([null,{"exe":"/a"},null])");
+  EXPECT_EQ(object["application_metadata_enabled"], false);
   EXPECT_EQ(object["metrics"].dump(), R"({"cpu_avg":12.5,"mem_avg":null})");
   const ordered_json& facts = object["waggle"];
   EXPECT_EQ(facts["frequency"].dump(), "99");

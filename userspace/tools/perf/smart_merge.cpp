@@ -59,10 +59,12 @@ class Taker {
       if (count == 0) {
         continue;
       }
-      Profile::Stack copy{.container = to.intern(from.name(stack->container)),
-                          .comm = to.intern(from.name(stack->comm)),
-                          .frames = {},
-                          .process = is_told_apart_(stack->process) ? stack->process : 0};
+      Profile::Stack copy{
+          .container = to.intern(from.name(stack->container)),
+          .comm = to.intern(from.name(stack->comm)),
+          .frames = {},
+          .process = is_told_apart_(stack->process) ? stack->process : 0,
+          .application = to.intern_application(from.application(stack->application))};
       for (const Profile::NameId frame : stack->frames) {
         copy.frames.push_back(to.intern(from.name(frame)));
       }
