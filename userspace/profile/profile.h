@@ -18,6 +18,17 @@ class Profile {
  public:
   using NameId = std::uint32_t;
 
+  // How the user part of a stack was walked, and which of its frames are code that the process made
+  // itself, as an interpreter or a JIT compiler does: from the first such frame to past the last.
+  // Where the root is cut, the first frame is the marker that says so.
+  struct Walk {
+    enum class Root : std::uint8_t { untold, whole, cut };
+    Root root = Root::untold;  // untold too where there is another gap
+    std::uint32_t generated_begin = 0;
+    std::uint32_t generated_end = 0;  // where it begins: there is none
+    bool operator==(const Walk&) const = default;
+  };
+
   // frames: root first, without the process' name; may be empty.
   struct Stack {
     NameId container;  // "" when unknown
@@ -25,6 +36,7 @@ class Profile {
     std::vector<NameId> frames;
     // Its pid, where stacks of another tool will stand in the place of its own; else 0.
     std::uint32_t process = 0;
+    Walk walk = {};  // then, by engines that tell
     bool operator==(const Stack&) const = default;
   };
   struct StackHash {
