@@ -136,10 +136,8 @@ void Matcher::take_samples() {
     const Profile::Walk& walk = stack.walk;
     total_ += count;
     if (walk.root != Root::untold && walk.generated_begin != walk.generated_end) {
-      Sample sample{.stack = &stack,
-                    .count = count,
-                    .thread = thread_of(input_.system, stack),
-                    .leaf = {}};
+      Sample sample{
+          .stack = &stack, .count = count, .thread = thread_of(input_.system, stack), .leaf = {}};
       std::vector<LeafNames::Id> names;
       for (const NameId frame : sample.above()) {
         names.push_back(names_.of(input_.system.name(frame)));
@@ -178,10 +176,7 @@ void Matcher::take_java() {
   }
   for (const auto& [stack, count] : input_.java.counts()) {
     JavaStack& java = java_.emplace_back(make_java_stack(input_.java, stack, count, names_));
-    // Its copies of arrays and the like are code of no file in the system's eyes.
-    const JavaLeaf& leaf = java.leaf;
-    if (leaf.call == JavaCall::native && !called.contains(leaf.names.front()) &&
-        (leaf.names.size() == 1 || names_.is_kernel(leaf.names[1]))) {
+    if (java.leaf.is_maybe_stub && !called.contains(java.leaf.names.front())) {
       join_stub(java, names_);
     }
     by_stack_.emplace(&stack, &java);
@@ -202,7 +197,9 @@ void Matcher::take_java() {
 // All threads that Java starts begin with the same functions: where the walk ended too soon they
 // are those of the ones that were walked to the end.
 void Matcher::learn_roots() {
-  const auto is_less = [](Frames a, Frames b) { return std::ranges::lexicographical_compare(a, b); };
+  const auto is_less = [](Frames a, Frames b) {
+    return std::ranges::lexicographical_compare(a, b);
+  };
   std::array<std::map<Frames, std::uint64_t, decltype(is_less)>, 3> seen{};
   for (const Sample& sample : samples_) {
     if (sample.stack->walk.root == Root::whole && sample.start != JavaStart::unknown) {
@@ -241,8 +238,8 @@ JavaIndex::Range Matcher::find(const Sample& sample) const {
   return {};
 }
 
-// What async-profiler has of the thread's start, which is nothing unless it is told to look, or what
-// is known of it.
+// What async-profiler has of the thread's start, which is nothing unless it is told to look, or
+// what is known of it.
 void Matcher::append_start(const JavaStack& java, std::vector<NameId>& frames) {
   const std::uint32_t first = thread_of(input_.java, *java.stack).empty() ? 0 : 1;
   if (java.begin > first) {
@@ -308,9 +305,8 @@ void Matcher::share_stacks(std::uint64_t count, std::span<const Kind> kinds) {
   share_out(shares, count);
   for (const Share& share : shares) {
     if (share.count != 0) {
-      Profile::Stack made{.container = to_.intern(input_.container),
-                          .comm = to_.intern(input_.comm),
-                          .frames = {}};
+      Profile::Stack made{
+          .container = to_.intern(input_.container), .comm = to_.intern(input_.comm), .frames = {}};
       const JavaStack& java = *by_stack_.at(share.stack);
       const Frames frames(share.stack->frames);
       const std::size_t first = thread_of(input_.java, *share.stack).empty() ? 0 : 1;

@@ -36,15 +36,18 @@ LeafNames::Id LeafNames::of(std::string_view name) {
   const auto [known, is_new] = ids_.try_emplace(name, static_cast<Id>(is_kernel_.size()));
   if (is_new) {
     is_kernel_.push_back(name.ends_with(kKernel));
+    is_exception_.push_back(is_kernel_.back() && name.starts_with("asm_"));
   }
   return known->second;
 }
 
 JavaLeaf make_leaf(std::vector<LeafNames::Id> names, const LeafNames& leaf_names) {
-  const JavaCall call = names.empty()                             ? JavaCall::none
+  const JavaCall call = names.empty()                         ? JavaCall::none
                         : leaf_names.is_kernel(names.front()) ? JavaCall::kernel
                                                               : JavaCall::native;
-  return {.names = std::move(names), .call = call};
+  const bool is_maybe_stub =
+      call == JavaCall::native && (names.size() == 1 || leaf_names.is_exception(names[1]));
+  return {.names = std::move(names), .call = call, .is_maybe_stub = is_maybe_stub};
 }
 
 std::string_view thread_of(const Profile& profile, const Profile::Stack& stack) {
@@ -114,8 +117,8 @@ JavaIndex::Range JavaIndex::find(const JavaLeaf& leaf) const {
   if (leaf.call == JavaCall::none) {
     return all.first(kernel_begin_);
   }
-  Range found = leaf.call == JavaCall::kernel ? running().subspan(kernel_begin_)
-                                              : all.subspan(native_begin_);
+  Range found =
+      leaf.call == JavaCall::kernel ? running().subspan(kernel_begin_) : all.subspan(native_begin_);
   std::size_t depth = 0;
   for (; depth < leaf.names.size(); ++depth) {
     // Those that end here come first.
@@ -133,9 +136,8 @@ JavaIndex::Range JavaIndex::find(const JavaLeaf& leaf) const {
   if (depth == 0) {
     return {};
   }
-  const auto exact = std::ranges::partition_point(found, [depth](const JavaStack* stack) {
-    return stack->leaf.names.size() == depth;
-  });
+  const auto exact = std::ranges::partition_point(
+      found, [depth](const JavaStack* stack) { return stack->leaf.names.size() == depth; });
   const bool has_exact = depth == leaf.names.size() && exact != found.begin();
   return has_exact ? Range(found.begin(), exact) : found;
 }

@@ -19,10 +19,13 @@ class LeafNames {
   using Id = std::uint32_t;
   Id of(std::string_view name);
   [[nodiscard]] bool is_kernel(Id id) const { return is_kernel_[id]; }
+  // What the kernel does on a fault or an interrupt.
+  [[nodiscard]] bool is_exception(Id id) const { return is_exception_[id]; }
 
  private:
   std::unordered_map<std::string_view, Id> ids_;
   std::vector<bool> is_kernel_;
+  std::vector<bool> is_exception_;
 };
 
 // What a Java method was in the middle of.
@@ -35,6 +38,9 @@ enum class JavaStart : std::uint8_t { unknown, thread, main };
 struct JavaLeaf {
   std::vector<LeafNames::Id> names;
   JavaCall call = JavaCall::none;
+  // One function that makes no system call: perhaps code of the JVM's own, as its copies of arrays
+  // are, which is of no file in the eyes of the system.
+  bool is_maybe_stub = false;
 };
 JavaLeaf make_leaf(std::vector<LeafNames::Id> names, const LeafNames& leaf_names);
 
@@ -55,7 +61,7 @@ struct JavaStack {
 // Names of the profile stay where they are as long as `leaf_names` is used.
 JavaStack make_java_stack(const Profile& profile, const Profile::Stack& stack, std::uint64_t count,
                           LeafNames& leaf_names);
-// Of which the first function called is code of the JVM's own: it counts as one more frame of Java.
+// Of one that may be: the stub counts as one more frame of Java.
 void join_stub(JavaStack& stack, const LeafNames& leaf_names);
 
 // Stacks with Java in them.  Not the owner.
