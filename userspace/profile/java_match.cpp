@@ -227,8 +227,9 @@ JavaIndex::Range Matcher::find(const Sample& sample) const {
     if (index != nullptr) {
       found = index->find(sample.leaf);
       // A page fault or an interrupt may meet any code that runs; a function is called by few.
-      if (found.empty() && sample.leaf.call != JavaCall::native) {
-        found = index->running();
+      if (sample.leaf.call != JavaCall::native) {
+        found = found.empty() ? index->running() : found;
+        found = found.empty() ? index->all() : found;
       }
     }
     if (!found.empty()) {

@@ -76,6 +76,7 @@ class JavaIndex {
   // Those that have the most of the first functions in common; of these the ones that have all and
   // no more, if there are.  Empty: not even the first.
   [[nodiscard]] Range find(const JavaLeaf& leaf) const;
+  [[nodiscard]] Range all() const { return stacks_; }
   // Those that had called no native function.
   [[nodiscard]] Range running() const { return Range(stacks_).first(native_begin_); }
 
