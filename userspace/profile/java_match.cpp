@@ -48,6 +48,7 @@ struct Indexes {
   JavaIndex all;
   JavaIndex not_main;    // for threads that Java started
   JavaIndex not_thread;  // for the one that the launcher started
+  JavaIndex neither;
 
   [[nodiscard]] const JavaIndex& of(JavaStart start) const {
     switch (start) {
@@ -55,6 +56,8 @@ struct Indexes {
         return not_main;
       case JavaStart::main:
         return not_thread;
+      case JavaStart::internal:
+        return neither;
       case JavaStart::unknown:
         break;
     }
@@ -68,11 +71,15 @@ struct Indexes {
     if (stack.start != JavaStart::thread) {
       not_thread.add(stack);
     }
+    if (stack.start == JavaStart::unknown) {
+      neither.add(stack);
+    }
   }
   void sort() {
     all.sort();
     not_main.sort();
     not_thread.sort();
+    neither.sort();
   }
 };
 
@@ -123,7 +130,7 @@ class Matcher {
   std::unordered_map<const Profile::Stack*, const JavaStack*> by_stack_;
   Indexes process_;
   std::unordered_map<std::string_view, Indexes> threads_;
-  std::array<Frames, 3> roots_;                      // by JavaStart
+  std::array<Frames, kJavaStarts> roots_;            // by JavaStart
   std::array<std::uint64_t, kKinds> java_counts_{};  // of async-profiler's
   std::array<std::uint64_t, kKinds> placed_{};       // samples
   std::uint64_t total_ = 0;
@@ -144,9 +151,8 @@ void Matcher::take_samples() {
       }
       sample.leaf = make_leaf(std::move(names), names_);
       for (const NameId frame : sample.root()) {
-        if (sample.start == JavaStart::unknown) {
-          sample.start = start_of_native(input_.system.name(frame));
-        }
+        const JavaStart start = start_of_native(input_.system.name(frame));
+        sample.start = start != JavaStart::unknown ? start : sample.start;
       }
       samples_.push_back(std::move(sample));
     } else if (walk.root == Root::whole) {
@@ -200,7 +206,7 @@ void Matcher::learn_roots() {
   const auto is_less = [](Frames a, Frames b) {
     return std::ranges::lexicographical_compare(a, b);
   };
-  std::array<std::map<Frames, std::uint64_t, decltype(is_less)>, 3> seen{};
+  std::array<std::map<Frames, std::uint64_t, decltype(is_less)>, kJavaStarts> seen{};
   for (const Sample& sample : samples_) {
     if (sample.stack->walk.root == Root::whole && sample.start != JavaStart::unknown) {
       seen[static_cast<std::size_t>(sample.start)][sample.root()] += sample.count;

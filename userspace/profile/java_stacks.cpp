@@ -59,6 +59,9 @@ JavaStart start_of_native(std::string_view name) {
   if (name.starts_with("thread_entry(")) {
     return JavaStart::thread;
   }
+  if (name.starts_with("thread_native_entry(")) {
+    return JavaStart::internal;
+  }
   return name == "JavaMain" ? JavaStart::main : JavaStart::unknown;
 }
 

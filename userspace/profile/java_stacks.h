@@ -3,6 +3,7 @@
 // Java method may have called given native and kernel functions.  Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -32,7 +33,9 @@ class LeafNames {
 enum class JavaCall : std::uint8_t { none, kernel, native };
 
 // What called the first Java method of a thread, by the names of HotSpot and of its launcher.
-enum class JavaStart : std::uint8_t { unknown, thread, main };
+// internal: a thread of the JVM's own, whose method is neither run() nor main().
+enum class JavaStart : std::uint8_t { unknown, thread, main, internal };
+constexpr std::size_t kJavaStarts = 4;
 
 // The functions that a Java method had called, the first one first.
 struct JavaLeaf {
@@ -46,6 +49,7 @@ JavaLeaf make_leaf(std::vector<LeafNames::Id> names, const LeafNames& leaf_names
 
 // A name of a thread's frame, "" where the first frame is another.
 std::string_view thread_of(const Profile& profile, const Profile::Stack& stack);
+// The innermost function that tells counts.
 JavaStart start_of_native(std::string_view name);
 
 struct JavaStack {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/profile/java_match.h"
-
+// How Java stands between the system's frames: java_match.h.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <random>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +19,7 @@ namespace waggle {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsSupersetOf;
 using testing::Pair;
-using testing::UnorderedElementsAre;
 
 // "frame;frame" and its count.
 using Lines = std::vector<std::pair<std::string, std::uint64_t>>;
@@ -231,6 +227,16 @@ TEST(JavaMatch, has_no_main_in_a_thread_that_java_started_nor_the_reverse) {
                   Pair(kThread + ";T.run()V_[0];T.t()V_[j]", 6)));
 }
 
+TEST(JavaMatch, has_neither_in_a_thread_of_the_jvm_itself) {
+  const std::string agent = "thread_native_entry(Thread*);Agent_OnAttach;call_helper";
+  const std::string thread = "thread_native_entry(Thread*);thread_entry(JavaThread*);call_helper";
+  EXPECT_THAT(
+      merged({{agent + ";*", 6}, {thread + ";*", 6}},
+             {{"T.run()V_[0];T.t()V_[j]", 9}, {"I.internal()V_[0]", 1}}),
+      ElementsAre(Pair(agent + ";I.internal()V_[0]", 6), Pair(thread + ";I.internal()V_[0]", 1),
+                  Pair(thread + ";T.run()V_[0];T.t()V_[j]", 5)));
+}
+
 TEST(JavaMatch, drops_what_lies_between_two_runs_of_java) {
   EXPECT_THAT(
       merged({{"clone;*;JVM_DoPrivileged;call_helper;*;io", 5}}, {{"A.a()V_[j];A.b()V_[j];io", 1}}),
@@ -321,28 +327,27 @@ std::string join(const std::vector<std::string>& parts) {
 // ones above Java's.
 TEST(JavaMatch, invents_nothing) {
   std::mt19937_64 random(11);
-  const std::vector<std::string> kThreads = {"thread: a", "thread: b"};
-  const std::vector<std::string> kRoots = {kThread, kMain, "clone"};
-  const std::vector<std::string> kGaps = {"*", "*;*", "*;call;*"};
-  const std::vector<std::string> kNative = {"io", "io;read", "net", "(libx.so+0x1)"};
-  const std::vector<std::string> kKernel = {"sys_[k]", "sys_[k];x_[k]", "fault_[k]"};
-  const std::vector<std::string> kJava = {"T.run()V_[0];T.t()V_[j]", "M.main(I)V_[1]",
-                                          "J.j()V_[j];J.i()V_[i]", "J.j()V_[j];call;J.k()V_[j]"};
+  const std::vector<std::string> roots = {kThread, kMain, "clone"};
+  const std::vector<std::string> gaps = {"*", "*;*", "*;call;*"};
+  const std::vector<std::string> native = {"io", "io;read", "net", "(libx.so+0x1)"};
+  const std::vector<std::string> kernel = {"sys_[k]", "sys_[k];x_[k]", "fault_[k]"};
+  const std::vector<std::string> java = {"T.run()V_[0];T.t()V_[j]", "M.main(I)V_[1]",
+                                         "J.j()V_[j];J.i()V_[i]", "J.j()V_[j];call;J.k()V_[j]"};
   for (int round = 0; round < 500; ++round) {
     Profile system;
     std::uint64_t native_only = 0;
     for (std::uint64_t i = 0; i < 1 + random() % 30; ++i) {
       const bool is_cut = random() % 3 == 0;
-      const std::string gap = pick(random, kGaps);
-      const std::string root = is_cut ? "[truncated: depth]" : kRoots[random() % kRoots.size()];
+      const std::string gap = pick(random, gaps);
+      const std::string root = is_cut ? "[truncated: depth]" : roots[random() % roots.size()];
       const std::uint64_t count = 1 + random() % 100;
-      add_system(system, join({root, gap, pick(random, kNative), pick(random, kKernel)}), count);
+      add_system(system, join({root, gap, pick(random, native), pick(random, kernel)}), count);
       native_only += gap.empty() && !is_cut ? count : 0;
     }
     Lines lines;
     for (std::uint64_t i = 0; i < 1 + random() % 30; ++i) {
-      lines.emplace_back(join({random() % 4 == 0 ? "walked" : "", pick(random, kJava),
-                               pick(random, kNative), pick(random, kKernel), "end"}),
+      lines.emplace_back(join({random() % 4 == 0 ? "walked" : "", pick(random, java),
+                               pick(random, native), pick(random, kernel), "end"}),
                          1 + random() % 100);
     }
     const auto result = merged(system, java_of(lines));  // compares the totals
