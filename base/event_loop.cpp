@@ -73,10 +73,14 @@ Result<UniqueFd> open_timer(std::chrono::milliseconds first, std::chrono::millis
   return timer;
 }
 
-void drain_timer(int fd) {
+bool drain_timer(int fd) {
   std::uint64_t expirations = 0;
-  // EAGAIN, when it was drained before, is as good.
-  [[maybe_unused]] const ssize_t size = ::read(fd, &expirations, sizeof(expirations));
+  return ::read(fd, &expirations, sizeof(expirations)) == ssize_t{sizeof(expirations)};
+}
+
+void stop_timer(int fd) {
+  const itimerspec never{};
+  (void)::timerfd_settime(fd, 0, &never, nullptr);  // cannot fail with these
 }
 
 }  // namespace waggle

@@ -40,6 +40,8 @@ Result<UniqueFd> open_timer(std::chrono::milliseconds first, std::chrono::millis
 inline Result<UniqueFd> open_timer(std::chrono::milliseconds interval) {
   return open_timer(interval, interval);
 }
-void drain_timer(int fd);
+// Whether it had expired.
+bool drain_timer(int fd);
+void stop_timer(int fd);
 
 }  // namespace waggle

@@ -395,6 +395,7 @@ Result<EndedSession> Recorder::cut(const std::function<void()>& change) {
   }
   TRY(ended);
   TRY(take_ended_generation());
+  locator_.forget_gone();
   return EndedSession(TRY(take_session(end)), resolver_.cut());
 }
 

@@ -253,10 +253,10 @@ Result<> AgentRun::run(AgentSignals& signals) {
   health_.manager().tell_stopping();
   signals.begin_end();
   LOG_INFO("stopping");
-  sessions_->stop();
+  const Result<> stopped = sessions_->stop();
   sessions_->finish_files(kNameTime);
   sessions_.reset();
-  return {};
+  return stopped;
 }
 
 int report(const Error& error) {

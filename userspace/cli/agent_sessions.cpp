@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -76,16 +77,21 @@ class Ended {
   SessionCounters& counters_;
 };
 
-Result<SessionSettings> find_settings(const RecordOptions& recording) {
+Result<SessionSettings> find_settings(const RecordOptions& recording, SelectionFinder& finder) {
   SessionSettings settings;
   settings.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
-  settings.selection = TRY(find_selection(recording));
+  settings.selection = TRY(finder.find());
   settings.pids = TRY(find_processes(recording.pids));
   return settings;
 }
 
+// Whatever their order.
+bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
+  return std::ranges::is_permutation(a, b);
+}
+
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 RecordMetadata& metadata, ContainerNaming& containers) {
+                 RecordMetadata& metadata, ContainerNaming& containers, ToldOnce& told) {
   const Ended ended(counters);
   auto result = end();
   if (!result) {
@@ -94,7 +100,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
     return;
   }
   for (const std::string& warning : result->warnings) {
-    LOG_WARNING("{}", warning);
+    told.warn(warning);
   }
   if (const Result<> written = write_profile(order, *std::move(result), metadata, containers);
       !written) {
@@ -110,6 +116,7 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
 AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
                              SessionCounters& counters, std::function<bool()> is_ending)
     : options_(options),
+      finder_(std::make_unique<SelectionFinder>(options.recording)),
       counters_(counters),
       is_ending_(std::move(is_ending)),
       watch_(
@@ -119,14 +126,16 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
 
 // An engine, selected and running.
 Result<> AgentSessions::begin_recording() {
-  const RecordOptions& recording = options_.recording;
-  const SessionSettings settings = TRY(find_settings(recording));
-  frequency_hz_ = settings.frequency_hz;
-  excluded_ = settings.selection.left_out;
+  RecordOptions recording = options_.recording;
+  recording.duration_s = options_.duration_s;
+  settings_ = TRY(find_settings(recording, *finder_));
+  frequency_hz_ = settings_.frequency_hz;
+  excluded_ = settings_.selection.left_out;
   EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, frequency_hz_, true));
+  ChosenEngine chosen =
+      TRY(prepare_engine(std::move(choice), recording, frequency_hz_, EngineUse::sessions, turns_));
   engine_reason_ = std::move(chosen.choice.reason);
-  TRY(chosen.engine->prepare_session(settings));
+  TRY(chosen.engine->prepare_session(settings_));
   TRY(chosen.engine->start());
   engine_ = std::move(chosen.engine);
   return {};
@@ -153,12 +162,7 @@ Result<> AgentSessions::begin_session() {
 
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
-  TRY(begin_session());
-  if (engine_ != nullptr && engine_->can_cut()) {
-    LOG_INFO(
-        "Java, Ruby, PHP and .NET have native frames: their profilers do not run beside sessions");
-  }
-  return {};
+  return begin_session();
 }
 
 // In a handler of the loop: the engine is still in use there.
@@ -203,7 +207,7 @@ void AgentSessions::housekeep() {
 
 void AgentSessions::tell_problems() {
   for (const std::string& problem : engine_->take_problems()) {
-    LOG_WARNING("{}", problem);
+    told_.warn(problem);
   }
 }
 
@@ -224,7 +228,7 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
       writer_.push([this, order = std::move(order), end = std::move(end)]() mutable {
-        end_session(order, end, counters_, metadata_, containers_);
+        end_session(order, end, counters_, metadata_, containers_, told_);
       });
   if (!has_room) {
     ++counters_.dropped;
@@ -234,27 +238,54 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
   }
 }
 
+void AgentSessions::change(const AgentOptions& options) {
+  next_options_ = options;
+  next_finder_ = std::make_unique<SelectionFinder>(options.recording);
+  next_finder_->begin();
+}
+
+// What the next session is to have other than this one, if anything.
+Result<std::optional<SessionSettings>> AgentSessions::find_change() {
+  if (next_options_) {
+    return TRY(find_settings(next_options_->recording, *next_finder_));
+  }
+  if (!finder_->may_change()) {
+    return std::nullopt;
+  }
+  Selection found = TRY(finder_->find());
+  const Selection& now = settings_.selection;
+  if (is_same(found.included, now.included) && is_same(found.excluded, now.excluded)) {
+    return std::nullopt;
+  }
+  SessionSettings change = settings_;
+  change.selection = std::move(found);
+  return change;
+}
+
+void AgentSessions::adopt(SessionSettings settings) {
+  settings_ = std::move(settings);
+  frequency_hz_ = settings_.frequency_hz;
+  excluded_ = settings_.selection.left_out;
+  if (!next_options_) {
+    return;
+  }
+  options_ = *std::exchange(next_options_, std::nullopt);
+  finder_ = std::move(next_finder_);
+  LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
+}
+
 Result<> AgentSessions::cut() {
-  const std::optional<AgentOptions> next = std::exchange(next_options_, std::nullopt);
-  Result<SessionSettings> change;
-  if (next) {
-    change = find_settings(next->recording);
-  }
+  Result<std::optional<SessionSettings>> change = find_change();
+  const bool is_changed = change && *change;
   const Moment now;
-  auto cut = engine_->cut(next && change ? &*change : nullptr);
-  if (!cut) {
-    next_options_ = next;
-    return std::unexpected(std::move(cut).error());
-  }
-  write(std::move(cut->end), now, frequency_hz_);
-  const Result<> changed = change ? std::move(cut->changed) : std::unexpected(change.error());
+  auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
+  write(std::move(cut.end), now, frequency_hz_);
+  const Result<> changed = change ? std::move(cut.changed) : std::unexpected(change.error());
   if (!changed) {
-    LOG_ERROR("{}: continuing with the selection as it was", changed.error().what);
-  } else if (next) {
-    options_ = *next;
-    frequency_hz_ = change->frequency_hz;
-    excluded_ = change->selection.left_out;
-    LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
+    told_.warn(changed.error().what + ": continuing with the selection as it was");
+    next_options_.reset();
+  } else if (is_changed) {
+    adopt(**std::move(change));
   }
   note_begin(now);
   watch();
@@ -274,6 +305,7 @@ void AgentSessions::finish_files(milliseconds patience) {
   }
   LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
               writer_.waiting());
+  turns_->hurry();
   if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
     engine->hurry();
   }
@@ -296,6 +328,7 @@ void AgentSessions::restart() {
   engine_ = nullptr;
   if (next_options_) {
     options_ = *std::exchange(next_options_, std::nullopt);
+    finder_ = std::move(next_finder_);
   }
   if (const Result<> begun = begin_session(); !begun) {
     ++counters_.failed;
@@ -319,20 +352,20 @@ void AgentSessions::turn() {
   }
 }
 
-void AgentSessions::stop() {
+Result<> AgentSessions::stop() {
   if (engine_ == nullptr) {
-    return;
+    return {};
   }
   watch_.unwatch();
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
     --counters_.unended;
-    LOG_ERROR("{}: the session is lost", stopped.error().what);
     engine_ = nullptr;
-    return;
+    return fail(stopped.error().code, stopped.error().what + ": the last session is lost");
   }
   tell_problems();
   write(end_of_engine(), {}, frequency_hz_);
+  return {};
 }
 
 }  // namespace waggle

@@ -21,9 +21,12 @@
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
+#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/session_writer.h"
+#include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
+#include "userspace/runtime_profilers/turns.h"
 
 namespace waggle {
 
@@ -54,9 +57,9 @@ class AgentSessions {
   // Ends the session, begins the next.  What fails is logged, and tried again the next time.
   void turn();
   // From the next session on: who is sampled, and how often.
-  void change(const AgentOptions& options) { next_options_ = options; }
-  // Ends the last one; its files may still be on their way: finish_files().
-  void stop();
+  void change(const AgentOptions& options);
+  // Ends the last one; its files may still be on their way: finish_files().  An error: it is lost.
+  Result<> stop();
   // Waits for them; after `patience`, for what can be had at once.
   void finish_files(std::chrono::milliseconds patience);
 
@@ -79,6 +82,8 @@ class AgentSessions {
 
   Result<> begin_recording();
   Result<> begin_session();
+  Result<std::optional<SessionSettings>> find_change();
+  void adopt(SessionSettings settings);
   Result<> cut();
   void restart();
   void note_begin(const Moment& now);
@@ -92,17 +97,22 @@ class AgentSessions {
   void fail_session(const Error& error);
 
   AgentOptions options_;
+  std::unique_ptr<SelectionFinder> finder_;
   std::optional<AgentOptions> next_options_;
+  std::unique_ptr<SelectionFinder> next_finder_;
+  SessionSettings settings_;  // of the session
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
   int frequency_hz_ = 0;
   std::string engine_reason_;
+  std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do
   Moment begin_;
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
+  ToldOnce told_;
   bool is_failing_ = false;            // told once
   std::vector<std::string> excluded_;  // by the selection
   SystemMetrics metrics_;              // of the session

@@ -46,15 +46,16 @@ Result<int> allowed_frequency(int frequency_hz) {
 }
 
 Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& options,
-                                    int frequency_hz, bool is_lasting) {
+                                    int frequency_hz, EngineUse use,
+                                    std::shared_ptr<RuntimeTurns> turns) {
   if (!choice.is_fallback) {
-    auto engine = is_lasting ? make_lasting_ebpf_engine(options, frequency_hz)
-                             : make_ebpf_engine(options, frequency_hz);
-    if (engine && is_lasting) {
+    auto engine = use == EngineUse::recording ? make_ebpf_engine(options, frequency_hz)
+                                              : make_lasting_ebpf_engine(options, frequency_hz);
+    if (engine && use == EngineUse::looks) {
       return ChosenEngine{.choice = std::move(choice), .engine = *std::move(engine)};
     }
     if (engine) {
-      auto with = TRY(with_runtimes(*std::move(engine), options, frequency_hz));
+      auto with = TRY(with_runtimes(*std::move(engine), options, frequency_hz, std::move(turns)));
       return ChosenEngine{.choice = std::move(choice), .engine = std::move(with)};
     }
     if (options.engine == Engine::ebpf) {
@@ -67,10 +68,10 @@ Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& op
   }
   auto perf = TRY(make_fallback_engine(options, frequency_hz));
   RecordOptions runtimes = options;
-  if (is_lasting) {
-    runtimes.java_mode = JavaMode::disabled;  // one session in a JVM would meet the next
+  if (use == EngineUse::looks) {
+    runtimes.java_mode = JavaMode::disabled;
   }
-  auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz));
+  auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz, std::move(turns)));
   return ChosenEngine{.choice = std::move(choice), .engine = std::move(engine)};
 }
 

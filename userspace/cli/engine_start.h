@@ -12,6 +12,7 @@
 #include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_options.h"
+#include "userspace/runtime_profilers/turns.h"
 
 namespace waggle {
 
@@ -23,10 +24,16 @@ struct ChosenEngine {
   EngineChoice choice;
   std::unique_ptr<RecordEngine> engine;
 };
-// `choice`: of choose_engine(); another one where that is refused.  `is_lasting`: for sessions
-// without end, where the engine can.
-Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& options,
-                                    int frequency_hz, bool is_lasting);
+enum class EngineUse {
+  recording,  // one
+  sessions,   // without end, where the engine can; each with profilers of runtimes of its own
+  looks,      // as sessions, but too short for those
+};
+// `choice`: of choose_engine(); another one where that is refused.  `turns`: of the engines that
+// follow one another.
+Result<ChosenEngine> prepare_engine(
+    EngineChoice choice, const RecordOptions& options, int frequency_hz, EngineUse use,
+    std::shared_ptr<RuntimeTurns> turns = std::make_shared<RuntimeTurns>());
 
 // The processes of `pids`, which may be threads, as perf has it; those that are gone are logged and
 // left out.  Errc::not_found when none is left of some.

@@ -169,7 +169,8 @@ Result<> RecordRun::prepare() {
   EngineChoice choice = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
   frequency_hz_ = TRY(allowed_frequency(options_.frequency_hz));
-  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), options_, frequency_hz_, false));
+  ChosenEngine chosen =
+      TRY(prepare_engine(std::move(choice), options_, frequency_hz_, EngineUse::recording));
   choice_ = std::move(chosen.choice);
   engine_ = std::move(chosen.engine);
   return {};

@@ -6,146 +6,60 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <iterator>
 #include <optional>
-#include <span>
+#include <set>
+#include <string>
 #include <utility>
 
-#include "base/log.h"
-#include "userspace/runtime_profilers/dotnet_trace.h"
-#include "userspace/runtime_profilers/java_session.h"
-#include "userspace/runtime_profilers/phpspy.h"
-#include "userspace/runtime_profilers/process_tool_profiler.h"
-#include "userspace/runtime_profilers/profiler.h"
-#include "userspace/runtime_profilers/py_spy.h"
-#include "userspace/runtime_profilers/rbspy.h"
+#include "userspace/cli/runtime_round.h"
+#include "userspace/process/proc_fs.h"
+#include "userspace/profile/runtime_merge.h"
 #include "userspace/runtime_profilers/spawned_processes.h"
-#include "userspace/select/match.h"
 #include "userspace/select/selection.h"
 
 namespace waggle {
 
 namespace {
 
-// `selection`: of a recording with filters that the kernel side applies; set before it starts.
-RuntimeTargets targets_of(const RecordOptions& options, const Selection& selection) {
-  RuntimeTargets targets{.takes_all = true,
-                         .named = {},
-                         .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
-                         .follows_children = options.with_children || !options.command.empty(),
-                         .youngest = std::chrono::seconds(options.min_profiling_duration_s),
-                         .limit = options.max_runtime_processes};
-  if (!kernel_filter_of(options).empty()) {
-    targets.is_recorded = [&selection](pid_t pid) {
-      return match_process(static_cast<std::uint32_t>(pid), selection).has_value();
-    };
+// `is_apart`: there may be processes that were told apart without a stack of theirs in the report.
+void add_report(RoundReport report, bool has_samples, bool is_apart, EngineResult& result) {
+  RecordingFacts& facts = result.facts;
+  std::ranges::move(report.excluded, std::back_inserter(facts.excluded));
+  std::ranges::move(report.problems, std::back_inserter(result.warnings));
+  facts.overhead.cpu_s += std::chrono::duration<double>(report.cpu_time).count();
+  const bool has_looked = is_apart || !report.tools.empty();
+  std::ranges::move(report.tools, std::back_inserter(facts.tools));
+  if (!has_samples) {
+    MergedProfile merged = concatenate_runtime_stacks(report.stacks);
+    result.profile = std::move(merged.profile);
+    facts.added += merged.added;
+    facts.samples += result.profile.total() - merged.added;
+  } else if (has_looked) {
+    MergedProfile merged = merge_runtime_stacks(result.profile, report.stacks);
+    result.profile = std::move(merged.profile);
+    facts.added += merged.added;
   }
-  return targets;
-}
-
-// Whether py-spy tells of each Python that is recorded, of some, or of none.
-enum class PySpyTargets { none, some, all };
-
-PySpyTargets py_spy_targets(const RecordOptions& options, bool engine_walks_python) {
-  switch (options.python_mode) {
-    case PythonMode::automatic:
-      if (!engine_walks_python) {
-        return PySpyTargets::all;
-      }
-      return options.max_python_processes != 0 ? PySpyTargets::some : PySpyTargets::none;
-    case PythonMode::py_spy:
-      return PySpyTargets::all;
-    case PythonMode::ebpf:
-      if (!engine_walks_python) {
-        LOG_WARNING("--python-mode ebpf: there is no BPF here, continuing with native frames");
-      }
-      return PySpyTargets::none;
-    case PythonMode::disabled:
-      break;
-  }
-  return PySpyTargets::none;
-}
-
-// nullptr: it has nothing to do.
-Result<std::unique_ptr<ProcessToolProfiler>> make_py_spy(const RecordOptions& options,
-                                                         int frequency_hz,
-                                                         const RecordEngine& engine,
-                                                         RuntimeTargets targets,
-                                                         RuntimeHooks hooks) {
-  const PySpyTargets wanted = py_spy_targets(options, engine.walks_python());
-  const bool is_unused = wanted == PySpyTargets::none && options.py_spy_pids.empty();
-  if (is_unused || options.python_mode == PythonMode::disabled) {
-    return nullptr;
-  }
-  targets.takes_all = wanted == PySpyTargets::all;
-  targets.named = options.py_spy_pids;
-  auto py_spy = std::make_unique<PySpy>(PySpyOptions{.frequency_hz = frequency_hz,
-                                                     .has_lines = options.has_python_lines,
-                                                     .tells_threads = options.has_thread_frames},
-                                        options.has_python_versions, hooks.thread_name);
-  return ProcessToolProfiler::prepare(std::move(py_spy), options.py_spy_path, std::move(targets),
-                                      std::move(hooks));
-}
-
-JavaEvent java_event(const RecordOptions& options) {
-  if (options.mode == ProfilingMode::allocation) {
-    return JavaEvent::alloc;
-  }
-  switch (options.java_mode) {
-    case JavaMode::cpu:
-    case JavaMode::disabled:
-      break;
-    case JavaMode::itimer:
-      return JavaEvent::itimer;
-    case JavaMode::wall:
-      return JavaEvent::wall;
-  }
-  return JavaEvent::cpu;
-}
-
-// nullptr: it has nothing to do.
-Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int frequency_hz,
-                                               RuntimeTargets targets, RuntimeHooks hooks) {
-  if (options.java_mode == JavaMode::disabled) {
-    return nullptr;
-  }
-  std::optional<std::chrono::seconds> duration;
-  if (options.duration_s) {
-    duration = std::chrono::seconds(*options.duration_s);
-  }
-  return JavaSession::prepare({.path = options.async_profiler_path,
-                               .async_profiler = {.event = java_event(options),
-                                                  .frequency_hz = frequency_hz,
-                                                  .alloc_bytes = options.alloc_interval_bytes,
-                                                  .tells_threads = options.has_thread_frames,
-                                                  .more = options.async_profiler_args},
-                               .duration = duration,
-                               .patience = std::chrono::seconds(options.java_patience_s),
-                               .jattach = options.jattach_path,
-                               .safemode = options.java_safemode,
-                               .checks_version = options.checks_java_version,
-                               .has_native_frames = options.mode == ProfilingMode::cpu,
-                               .targets = std::move(targets)},
-                              std::move(hooks));
 }
 
 class EngineWithRuntimes final : public RecordEngine {
  public:
-  // `python`: nullptr, or one of `profilers`.
-  EngineWithRuntimes(std::unique_ptr<RecordEngine> engine, std::unique_ptr<Selection> selection,
-                     std::vector<std::unique_ptr<RuntimeProfiler>> profilers,
-                     ProcessToolProfiler* python, const RecordOptions& options)
-      : engine_(std::move(engine)),
-        selection_(std::move(selection)),
-        profilers_(std::move(profilers)),
-        max_python_processes_(options.max_python_processes),
-        left_to_(options.python_mode == PythonMode::automatic ? python : nullptr) {
+  // `turns`: not nullptr.
+  EngineWithRuntimes(std::unique_ptr<RecordEngine> engine, const RecordOptions& options,
+                     std::shared_ptr<RuntimeTurns> turns)
+      : engine_(std::move(engine)), options_(options), turns_(std::move(turns)) {
     if (options.profiles_spawned) {
       spawned_.emplace(std::chrono::seconds(options.min_profiling_duration_s));
     }
   }
 
-  Result<> select_pid(pid_t pid) override;
+  Result<> prepare(int frequency_hz);
+  Result<> prepare_session(const SessionSettings& settings) override;
+  Result<> select_pid(pid_t pid) override {
+    round_->select_pid(pid);
+    return engine_->select_pid(pid);
+  }
   Result<> select(const Selection& selection) override {
     *selection_ = selection;
     return engine_->select(selection);
@@ -159,35 +73,76 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
+  [[nodiscard]] EngineFigures figures() const override { return engine_->figures(); }
   [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
   std::vector<std::string> take_problems() override;
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
   }
-  void hurry() override { engine_->hurry(); }
-  Result<> stop() override;
+  [[nodiscard]] bool can_cut() const override { return engine_->can_cut(); }
+  Result<SessionCut> cut(const SessionSettings* change) override;
+  void hurry() override {
+    engine_->hurry();
+    turns_->hurry();
+  }
+  Result<> stop() override {
+    round_->interrupt();
+    return engine_->stop();
+  }
   Result<EngineResult> finish() override;
   [[nodiscard]] bool walks_python() const override { return engine_->walks_python(); }
 
  private:
+  Result<> prepare_round();
+  std::future<Result<RoundReport>> end_round();
+  void begin_round();
+  void tell_dropped(RoundReport& report);
   void leave_python();
   void show_spawned();
 
   std::unique_ptr<RecordEngine> engine_;
-  std::unique_ptr<Selection> selection_;                     // the profilers look at it
-  std::vector<std::unique_ptr<RuntimeProfiler>> profilers_;  // they call the engine
-  std::uint32_t max_python_processes_;
-  ProcessToolProfiler* left_to_;  // gets the Pythons above that number
-  bool has_told_of_above_ = false;
+  RecordOptions options_;  // but for what `session_` has
+  SessionSettings session_;
+  std::shared_ptr<Selection> selection_;  // of the session; the profilers look at it
+  std::shared_ptr<RuntimeTurns> turns_;
+  std::unique_ptr<RuntimeRound> round_;    // calls the engine; nullptr: finished
+  std::vector<std::future<void>> ending_;  // those before it
+  std::set<std::uint32_t> left_pythons_;   // of those that may still run
+  bool has_told_of_left_ = false;
   std::optional<SpawnedProcesses> spawned_;
+  std::uint64_t told_dropped_ = 0;  // of `spawned_`
   std::vector<std::string> problems_;
 };
 
-Result<> EngineWithRuntimes::select_pid(pid_t pid) {
-  for (const auto& profiler : profilers_) {
-    profiler->select_pid(pid);
+Result<> EngineWithRuntimes::prepare_round() {
+  selection_ = std::make_shared<Selection>(session_.selection);
+  const bool is_filtered = !kernel_filter_of(options_).empty() || !selection_->is_everything();
+  RoundSettings settings{
+      .frequency_hz = session_.frequency_hz,
+      .is_pid_filtered = !session_.pids.empty() || !options_.command.empty(),
+      .selection = is_filtered ? selection_ : nullptr,
+  };
+  if (engine_->can_cut()) {
+    settings.first_look = {};  // its sessions cannot wait
   }
-  return engine_->select_pid(pid);
+  round_ = TRY(RuntimeRound::prepare(options_, settings, *engine_));
+  return {};
+}
+
+// Of one recording; its selection comes by select() and select_pid().
+Result<> EngineWithRuntimes::prepare(int frequency_hz) {
+  session_ = {.pids = options_.pids, .selection = {}, .frequency_hz = frequency_hz};
+  return prepare_round();
+}
+
+Result<> EngineWithRuntimes::prepare_session(const SessionSettings& settings) {
+  TRY(engine_->prepare_session(settings));
+  session_ = settings;
+  TRY(prepare_round());
+  for (const pid_t pid : settings.pids) {
+    round_->select_pid(pid);
+  }
+  return {};
 }
 
 Result<> EngineWithRuntimes::start() {
@@ -195,43 +150,35 @@ Result<> EngineWithRuntimes::start() {
     engine_->watch_spawned();
   }
   TRY(engine_->start());
-  for (const auto& profiler : profilers_) {
-    profiler->start();
-  }
+  round_->start(*turns_);
   return {};
 }
 
 std::vector<int> EngineWithRuntimes::fds() const {
   std::vector<int> fds = engine_->fds();
-  for (const auto& profiler : profilers_) {
-    fds.push_back(profiler->fd());
-  }
+  std::ranges::copy(round_->fds(), std::back_inserter(fds));
   return fds;
 }
 
 Result<> EngineWithRuntimes::on_readable() {
   TRY(engine_->on_readable());
-  for (const auto& profiler : profilers_) {
-    TRY(profiler->on_readable());
-  }
-  return {};
+  return round_->on_readable();
 }
 
 // The Pythons that are too many for the kernel side.
 void EngineWithRuntimes::leave_python() {
   const std::vector<std::uint32_t> above = engine_->take_python_above();
-  if (!above.empty() && !std::exchange(has_told_of_above_, true)) {
+  if (!above.empty() && !std::exchange(has_told_of_left_, true)) {
     problems_.push_back(
         fmt::format("process {}: {} processes of Python are walked already "
                     "(--python-skip-pyperf-profiler-above), {}",
-                    above.front(), max_python_processes_,
-                    left_to_ != nullptr ? "leaving it and the others to py-spy"
-                                        : "continuing with native frames there"));
+                    above.front(), options_.max_python_processes,
+                    round_->takes_left_python() ? "leaving it and the others to py-spy"
+                                                : "continuing with native frames there"));
   }
-  if (left_to_ != nullptr) {
-    for (const std::uint32_t pid : above) {
-      left_to_->add(static_cast<pid_t>(pid));
-    }
+  for (const std::uint32_t pid : above) {
+    round_->add_left_python(static_cast<pid_t>(pid));
+    left_pythons_.insert(pid);
   }
 }
 
@@ -241,9 +188,7 @@ void EngineWithRuntimes::show_spawned() {
     spawned_->add(static_cast<pid_t>(pid), now);
   }
   for (const pid_t pid : spawned_->take_due(now)) {
-    for (const auto& profiler : profilers_) {
-      profiler->add(pid);
-    }
+    round_->add(pid);
   }
 }
 
@@ -252,101 +197,98 @@ Result<> EngineWithRuntimes::tick() {
   if (spawned_) {
     show_spawned();
   }
-  for (const auto& profiler : profilers_) {
-    profiler->tick();
-  }
+  round_->tick();
   return engine_->tick();
 }
 
 std::vector<std::string> EngineWithRuntimes::take_problems() {
   std::vector<std::string> problems = std::exchange(problems_, {});
   std::ranges::move(engine_->take_problems(), std::back_inserter(problems));
-  for (const auto& profiler : profilers_) {
-    std::ranges::move(profiler->take_problems(), std::back_inserter(problems));
+  if (round_ != nullptr) {
+    std::ranges::move(round_->take_problems(), std::back_inserter(problems));
   }
   return problems;
 }
 
-// All end at the same time.
-Result<> EngineWithRuntimes::stop() {
-  for (const auto& profiler : profilers_) {
-    profiler->interrupt();
+void EngineWithRuntimes::tell_dropped(RoundReport& report) {
+  if (!spawned_ || spawned_->dropped() == told_dropped_) {
+    return;
   }
-  return engine_->stop();
+  report.excluded.push_back(
+      fmt::format("--profile-spawned-processes: {} processes left out, more than {} at once",
+                  spawned_->dropped() - std::exchange(told_dropped_, spawned_->dropped()),
+                  SpawnedProcesses::kMaxWaiting));
+}
+
+// On a thread of its own: a tool may take its time to end.
+std::future<Result<RoundReport>> EngineWithRuntimes::end_round() {
+  round_->interrupt();
+  std::packaged_task<Result<RoundReport>()> task(
+      [round = std::move(round_), hurry = turns_->hurried()]() mutable {
+        Result<RoundReport> report = round->finish(hurry);
+        round = nullptr;  // the next one's turn
+        return report;
+      });
+  std::future<Result<RoundReport>> report = task.get_future();
+  std::erase_if(ending_, [](const std::future<void>& ended) {
+    return ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  });
+  ending_.push_back(std::async(std::launch::async, [task = std::move(task)]() mutable { task(); }));
+  return report;
+}
+
+// The profilers of the session that has begun.
+void EngineWithRuntimes::begin_round() {
+  if (const Result<> prepared = prepare_round(); !prepared) {
+    problems_.push_back(fmt::format("{}: this session continues without profilers of runtimes",
+                                    prepared.error().what));
+    round_ = std::make_unique<RuntimeRound>();
+  }
+  for (const pid_t pid : session_.pids) {
+    round_->select_pid(pid);
+  }
+  std::erase_if(left_pythons_, [](std::uint32_t pid) { return !ProcFs().read_stat(pid); });
+  for (const std::uint32_t pid : left_pythons_) {
+    round_->add_left_python(static_cast<pid_t>(pid));
+  }
+  round_->start(*turns_);
+}
+
+Result<SessionCut> EngineWithRuntimes::cut(const SessionSettings* change) {
+  SessionCut cut = TRY(engine_->cut(change));
+  if (change != nullptr && cut.changed) {
+    session_ = *change;
+  }
+  RoundReport more;
+  tell_dropped(more);
+  cut.end = [end = std::move(cut.end), round = end_round(),
+             more = std::move(more)]() mutable -> Result<EngineResult> {
+    EngineResult result = TRY(end());
+    add_report(TRY(round.get()), true, true, result);
+    std::ranges::move(more.excluded, std::back_inserter(result.facts.excluded));
+    return result;
+  };
+  begin_round();
+  return cut;
 }
 
 Result<EngineResult> EngineWithRuntimes::finish() {
   EngineResult result = TRY(engine_->finish());
-  std::vector<RuntimeStacks> stacks;
-  bool has_looked = false;  // into a process, which was told apart for it
-  for (const auto& profiler : profilers_) {
-    RuntimeReport report = TRY(profiler->finish());
-    std::ranges::move(report.stacks, std::back_inserter(stacks));
-    std::ranges::move(report.excluded, std::back_inserter(result.facts.excluded));
-    result.facts.overhead.cpu_s += std::chrono::duration<double>(report.cpu_time).count();
-    if (!report.state.empty()) {
-      result.facts.tools.emplace_back(std::move(report.tool), std::move(report.state));
-      has_looked = true;
-    }
-  }
-  if (spawned_ && spawned_->dropped() != 0) {
-    result.facts.excluded.push_back(
-        fmt::format("--profile-spawned-processes: {} processes left out, more than {} at once",
-                    spawned_->dropped(), SpawnedProcesses::kMaxWaiting));
-  }
-  if (!engine_->has_samples()) {
-    MergedProfile merged = concatenate_runtime_stacks(stacks);
-    result.profile = std::move(merged.profile);
-    result.facts.added += merged.added;
-    result.facts.samples += result.profile.total() - merged.added;
-  } else if (has_looked) {
-    MergedProfile merged = merge_runtime_stacks(result.profile, stacks);
-    result.profile = std::move(merged.profile);
-    result.facts.added += merged.added;
-  }
+  RoundReport report = TRY(round_->finish(turns_->hurried()));
+  round_ = nullptr;
+  tell_dropped(report);
+  add_report(std::move(report), engine_->has_samples(), engine_->can_cut(), result);
   return result;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RecordEngine>> with_runtimes(std::unique_ptr<RecordEngine> engine,
-                                                    const RecordOptions& options,
-                                                    int frequency_hz) {
-  std::vector<std::unique_ptr<RuntimeProfiler>> profilers;
-  const RuntimeHooks hooks = engine->runtime_hooks();
-  auto selection = std::make_unique<Selection>();
-  const RuntimeTargets targets = targets_of(options, *selection);
-  if (options.mode == ProfilingMode::allocation) {
-    profilers.push_back(TRY(make_java(options, frequency_hz, targets, hooks)));
-    return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
-                                                std::move(profilers), nullptr, options);
-  }
-  std::unique_ptr<ProcessToolProfiler> py_spy =
-      TRY(make_py_spy(options, frequency_hz, *engine, targets, hooks));
-  ProcessToolProfiler* const python = py_spy.get();
-  if (py_spy) {
-    profilers.push_back(std::move(py_spy));
-  }
-  if (std::unique_ptr<JavaSession> java = TRY(make_java(options, frequency_hz, targets, hooks))) {
-    profilers.push_back(std::move(java));
-  }
-  if (options.has_ruby) {
-    profilers.push_back(TRY(ProcessToolProfiler::prepare(std::make_unique<Rbspy>(frequency_hz),
-                                                         options.rbspy_path, targets, hooks)));
-  }
-  if (options.has_php) {
-    profilers.push_back(TRY(Phpspy::prepare({.path = options.phpspy_path,
-                                             .filter = options.php_filter,
-                                             .frequency_hz = frequency_hz,
-                                             .targets = targets},
-                                            hooks)));
-  }
-  if (options.has_dotnet) {
-    profilers.push_back(TRY(ProcessToolProfiler::prepare(
-        std::make_unique<DotnetTrace>(frequency_hz), options.dotnet_trace_path, targets, hooks)));
-  }
-  return std::make_unique<EngineWithRuntimes>(std::move(engine), std::move(selection),
-                                              std::move(profilers), python, options);
+                                                    const RecordOptions& options, int frequency_hz,
+                                                    std::shared_ptr<RuntimeTurns> turns) {
+  auto with = std::make_unique<EngineWithRuntimes>(std::move(engine), options, std::move(turns));
+  TRY(with->prepare(frequency_hz));
+  return with;
 }
 
 }  // namespace waggle

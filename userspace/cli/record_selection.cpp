@@ -35,29 +35,32 @@ constexpr std::chrono::milliseconds kRankingTime(300);
 
 constexpr std::size_t kShown = 3;  // cgroups of one value, in the log
 
-void tell(std::string_view option, std::string_view value, const std::vector<Cgroup>& cgroups,
-          std::span<const CgroupHierarchy> hierarchies) {
+using Tell = std::function<void(std::string_view option, std::string_view value,
+                                const std::vector<Cgroup>& cgroups)>;
+
+std::string text_of(const std::vector<Cgroup>& cgroups,
+                    std::span<const CgroupHierarchy> hierarchies) {
   const CgroupHierarchy* hierarchy = hierarchy_of(cgroups.front().path, hierarchies);
-  std::string text;
+  std::string text = fmt::format("in {}: ", hierarchy == nullptr ? "" : hierarchy->name);
   for (std::size_t i = 0; i < std::min(cgroups.size(), kShown); ++i) {
     text += (i == 0 ? "" : ", ") + cgroups[i].path;
   }
   if (cgroups.size() > kShown) {
     text += fmt::format(" and {} more", cgroups.size() - kShown);
   }
-  LOG_INFO("{} {}: in {}: {}", option, quoted(value), hierarchy == nullptr ? "" : hierarchy->name,
-           text);
+  return text;
 }
 
 // The cgroups of all values of one option, added to `found`.
 Result<> find_all(std::string_view option, const std::vector<std::string>& values, const Find& find,
-                  std::span<const CgroupHierarchy> hierarchies, std::vector<Cgroup>& found) {
+                  std::span<const CgroupHierarchy> hierarchies, const Tell& tell,
+                  std::vector<Cgroup>& found) {
   for (const std::string& value : values) {
     auto cgroups = find(value, hierarchies);
     if (!cgroups) {
       return add_context(fmt::format("{} {}", option, quoted(value)), std::move(cgroups).error());
     }
-    tell(option, value, *cgroups, hierarchies);
+    tell(option, value, *cgroups);
     found.insert(found.end(), cgroups->begin(), cgroups->end());
   }
   if (found.size() > SEL_MAX_CGROUPS) {
@@ -91,33 +94,6 @@ Result<std::vector<Cgroup>> find_named_container(std::string_view text,
                           fmt::join(container_sockets_of(options), ", ")));
 }
 
-// The busiest cgroups of a short while into `included`.
-Result<> rank(const RecordOptions& options, Selection& selection) {
-  CgroupRanking ranking(options.ranking, selection.hierarchies, selection.excluded);
-  TRY(ranking.begin());
-  std::this_thread::sleep_for(kRankingTime);
-  const Ranking ranked = TRY(ranking.refresh());
-  for (const CgroupRank& rank : ranked.chosen) {
-    LOG_DEBUG("--perf-use-cgroups: {} used {:.1f} ms", printable(rank.cgroup.path),
-              static_cast<double>(rank.used_ns) / 1e6);
-    selection.included.push_back(rank.cgroup);
-  }
-  if (selection.included.empty()) {
-    LOG_WARNING("--perf-use-cgroups: no cgroup was found in {}, so nothing is chosen by it",
-                list_hierarchies(selection.hierarchies));
-    selection.included.push_back(no_cgroup());
-  } else {
-    LOG_INFO("--perf-use-cgroups: {} of {} cgroups, {} the busiest", ranked.chosen.size(),
-             ranked.candidates, printable(ranked.chosen.front().cgroup.path));
-  }
-  if (ranked.chosen.size() < ranked.candidates) {
-    selection.left_out.push_back(
-        fmt::format("--perf-max-cgroups {}: {} of {} cgroups", options.ranking.cgroups,
-                    ranked.candidates - ranked.chosen.size(), ranked.candidates));
-  }
-  return {};
-}
-
 // Nothing: it is gone, or not selected.
 std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& options,
                                    const Selection& selection) {
@@ -140,30 +116,113 @@ std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& optio
 
 }  // namespace
 
-Result<Selection> find_selection(const RecordOptions& options) {
+bool SelectionFinder::is_new(const std::string& about, const std::string& text) {
+  return std::exchange(told_[about], text) != text;
+}
+
+bool SelectionFinder::may_change() const {
+  return !options_.cgroups.empty() || !options_.excluded_cgroups.empty() ||
+         !options_.containers.empty() || options_.ranks_cgroups;
+}
+
+// All but what is ranked.
+Result<Selection> SelectionFinder::find_named() {
   Selection selection;
-  selection.comms = options.comms;
-  const bool has_cgroups = !options.cgroups.empty() || !options.excluded_cgroups.empty() ||
-                           !options.containers.empty() || options.ranks_cgroups;
-  if (!has_cgroups) {
+  selection.comms = options_.comms;
+  if (!may_change()) {
     return selection;
   }
   selection.hierarchies = TRY(find_cgroup_hierarchies());
   const std::vector<CgroupHierarchy>& hierarchies = selection.hierarchies;
+  const Tell tell = [&](std::string_view option, std::string_view value,
+                        const std::vector<Cgroup>& cgroups) {
+    const std::string text = text_of(cgroups, hierarchies);
+    if (is_new(fmt::format("{} {}", option, value), text)) {
+      LOG_INFO("{} {}: {}", option, quoted(value), text);
+    }
+  };
   const Find find_any = [](std::string_view text, std::span<const CgroupHierarchy> among) {
     return find_cgroups(text, among);
   };
-  TRY(find_all("--cgroup", options.cgroups, find_any, hierarchies, selection.included));
-  const Find find_one = [&](std::string_view text, std::span<const CgroupHierarchy> among) {
-    return find_named_container(text, among, options);
+  const Find find_one = [this](std::string_view text, std::span<const CgroupHierarchy> among) {
+    return find_named_container(text, among, options_);
   };
-  TRY(find_all("--container", options.containers, find_one, hierarchies, selection.included));
-  TRY(find_all("--cgroup-exclude", options.excluded_cgroups, find_any, hierarchies,
+  TRY(find_all("--cgroup", options_.cgroups, find_any, hierarchies, tell, selection.included));
+  TRY(find_all("--container", options_.containers, find_one, hierarchies, tell,
+               selection.included));
+  TRY(find_all("--cgroup-exclude", options_.excluded_cgroups, find_any, hierarchies, tell,
                selection.excluded));
-  if (options.ranks_cgroups) {
-    TRY(rank(options, selection));
+  return selection;
+}
+
+Result<> SelectionFinder::begin_ranking(const Selection& selection) {
+  if (ranking_ && unranked_ == selection.excluded) {
+    return {};
+  }
+  unranked_ = selection.excluded;
+  ranking_.emplace(options_.ranking, selection.hierarchies, selection.excluded);
+  begun_ = std::chrono::steady_clock::now();
+  return ranking_->begin();
+}
+
+void SelectionFinder::begin() {
+  if (!options_.ranks_cgroups) {
+    return;
+  }
+  if (const auto selection = find_named()) {
+    (void)begin_ranking(*selection);  // find() tells what is wrong
+  }
+}
+
+void SelectionFinder::tell_ranked(const Ranking& ranked, const Selection& selection) {
+  std::string chosen;
+  for (const CgroupRank& rank : ranked.chosen) {
+    LOG_DEBUG("--perf-use-cgroups: {} used {:.1f} ms", printable(rank.cgroup.path),
+              static_cast<double>(rank.used_ns) / 1e6);
+    chosen += rank.cgroup.path + "\n";
+  }
+  if (!is_new("ranking", chosen)) {
+    return;
+  }
+  if (ranked.chosen.empty()) {
+    LOG_WARNING("--perf-use-cgroups: no cgroup was found in {}, so nothing is chosen by it",
+                list_hierarchies(selection.hierarchies));
+  } else {
+    LOG_INFO("--perf-use-cgroups: {} of {} cgroups, {} the busiest", ranked.chosen.size(),
+             ranked.candidates, printable(ranked.chosen.front().cgroup.path));
+  }
+}
+
+// The busiest cgroups since the last time into `included`.
+Result<> SelectionFinder::rank(Selection& selection) {
+  TRY(begin_ranking(selection));
+  std::this_thread::sleep_until(begun_ + kRankingTime);  // the first time
+  const Ranking ranked = TRY(ranking_->refresh());
+  for (const CgroupRank& rank : ranked.chosen) {
+    selection.included.push_back(rank.cgroup);
+  }
+  tell_ranked(ranked, selection);
+  if (ranked.chosen.empty() && selection.included.empty()) {
+    selection.included.push_back(no_cgroup());
+  }
+  if (ranked.chosen.size() < ranked.candidates) {
+    selection.left_out.push_back(
+        fmt::format("--perf-max-cgroups {}: {} of {} cgroups", options_.ranking.cgroups,
+                    ranked.candidates - ranked.chosen.size(), ranked.candidates));
+  }
+  return {};
+}
+
+Result<Selection> SelectionFinder::find() {
+  Selection selection = TRY(find_named());
+  if (options_.ranks_cgroups) {
+    TRY(rank(selection));
   }
   return selection;
+}
+
+Result<Selection> find_selection(const RecordOptions& options) {
+  return SelectionFinder(options).find();
 }
 
 std::vector<std::string> container_sockets_of(const RecordOptions& options) {

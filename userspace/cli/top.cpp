@@ -106,8 +106,8 @@ Result<> TopRun::prepare() {
                                  .selection = TRY(find_selection(recording)),
                                  .frequency_hz = state_.shown.frequency_hz};
   EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen =
-      TRY(prepare_engine(std::move(choice), recording, state_.shown.frequency_hz, true));
+  ChosenEngine chosen = TRY(
+      prepare_engine(std::move(choice), recording, state_.shown.frequency_hz, EngineUse::looks));
   engine_ = std::move(chosen.engine);
   return engine_->prepare_session(settings);
 }

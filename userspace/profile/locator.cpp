@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/profile/locator.h"
 
+#include <signal.h>
 #include <sys/sysmacros.h>
+#include <sys/types.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -278,6 +281,12 @@ void Locator::add(const cpu_count_key& key, std::uint64_t count, std::uint64_t t
        .process = told_apart_.contains(pid) ? pid : 0,
        .container = name ? processes_.find_container(key.process, time_ns) : nullptr});
   batch_.frames.insert(batch_.frames.end(), stack_.rbegin(), stack_.rend());
+}
+
+void Locator::forget_gone() {
+  std::erase_if(told_apart_, [](std::uint32_t pid) {
+    return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+  });
 }
 
 LocatedBatch Locator::take() {

@@ -42,6 +42,8 @@ class Locator {
   void name_function(std::uint64_t id, FunctionRef text);
   // Its stacks will be replaced: those that are added from now on stay apart in the profile.
   void tell_apart(std::uint32_t pid) { told_apart_.insert(pid); }
+  // Once nothing more of processes that are gone is added.
+  void forget_gone();
   void note_generated_code(std::uint32_t pid) { perf_maps_.note(pid); }
 
   // How a native frame of the kernel side names a mapping's file.

@@ -355,6 +355,10 @@ void JavaSession::add_stack(const AsyncProfilerStack& stack, Run& run) {
 void JavaSession::interrupt() {
   is_interrupted_ = true;
   deadline_ = Clock::now() + kRuntimeStopTime;
+  for (const auto& [pid, reason] : starting_) {
+    skip(add_run(pid), reason);  // the recording is over before one can know
+  }
+  starting_.clear();
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
       run->recording->interrupt();
@@ -363,15 +367,12 @@ void JavaSession::interrupt() {
   set_timer();
 }
 
-Result<RuntimeReport> JavaSession::finish() {
+Result<RuntimeReport> JavaSession::finish(const std::stop_token& hurry) {
   const auto is_running = [](const auto& entry) { return entry.second->recording != nullptr; };
-  while (advance(), std::ranges::any_of(runs_, is_running) && Clock::now() < deadline_) {
+  while (advance(), std::ranges::any_of(runs_, is_running) && !hurry.stop_requested() &&
+                        Clock::now() < deadline_) {
     std::this_thread::sleep_for(kSlice);
   }
-  for (const auto& [pid, reason] : starting_) {
-    skip(add_run(pid), reason);  // the recording was over before one could know
-  }
-  starting_.clear();
   RuntimeReport report{.stacks = {},
                        .tool = "async-profiler",
                        .state = {},

@@ -151,8 +151,8 @@ void Phpspy::interrupt() {
   }
 }
 
-Result<RuntimeReport> Phpspy::finish() {
-  while (tool_ && !tool_->poll_end() && Clock::now() < deadline_) {
+Result<RuntimeReport> Phpspy::finish(const std::stop_token& hurry) {
+  while (tool_ && !tool_->poll_end() && !hurry.stop_requested() && Clock::now() < deadline_) {
     TRY(loop_.run_once(kSlice));
   }
   if (tool_) {

@@ -53,7 +53,7 @@ class Phpspy final : public RuntimeProfiler {
   void tick() override;
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
-  Result<RuntimeReport> finish() override;
+  Result<RuntimeReport> finish(const std::stop_token& hurry) override;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -49,11 +49,20 @@ Result<std::unique_ptr<ProcessToolProfiler>> ProcessToolProfiler::prepare(
       std::move(tool), std::move(program), std::move(targets), std::move(hooks), std::move(loop)));
 }
 
-void ProcessToolProfiler::start() {
-  processes_.start();
+// Once all that ran at the start was looked at.
+void ProcessToolProfiler::tell_excluded() {
+  if (has_told_excluded_ || !processes_.has_looked()) {
+    return;
+  }
+  has_told_excluded_ = true;
   for (std::string& text : notes_.excluded()) {
     notes_.tell(std::move(text));
   }
+}
+
+void ProcessToolProfiler::start() {
+  processes_.start();
+  tell_excluded();
 }
 
 ProcessToolProfiler::Verdict ProcessToolProfiler::look_at(pid_t pid, const ProcStat& stat) {
@@ -188,6 +197,7 @@ void ProcessToolProfiler::note_missing(Run& run, const MissingStacks& missing) {
 
 void ProcessToolProfiler::tick() {
   processes_.tick();
+  tell_excluded();
   end_ended();
 }
 
@@ -208,9 +218,10 @@ void ProcessToolProfiler::interrupt() {
   }
 }
 
-Result<RuntimeReport> ProcessToolProfiler::finish() {
+Result<RuntimeReport> ProcessToolProfiler::finish(const std::stop_token& hurry) {
   const auto is_running = [](const auto& entry) { return !entry.second->has_ended; };
-  while (std::ranges::any_of(runs_, is_running) && Clock::now() < deadline_) {
+  while (std::ranges::any_of(runs_, is_running) && !hurry.stop_requested() &&
+         Clock::now() < deadline_) {
     TRY(loop_.run_once(kSlice));
     end_ended();
   }

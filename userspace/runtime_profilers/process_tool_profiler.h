@@ -47,7 +47,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
   void tick() override;
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
-  Result<RuntimeReport> finish() override;
+  Result<RuntimeReport> finish(const std::stop_token& hurry) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -66,6 +66,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
   [[nodiscard]] bool is_wanted(pid_t pid, const ProcStat& stat);
   bool make_directory();
   void start_run(pid_t pid);
+  void tell_excluded();
   void end_ended();
   void end_run(Run& run);
   void take_stacks(Run& run, const ToolEnd& end);
@@ -80,6 +81,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
   NeededTool program_;
   std::optional<WorkDirectory> directory_;  // outlives the runs
   std::map<pid_t, std::unique_ptr<Run>> runs_;
+  bool has_told_excluded_ = false;
   std::chrono::microseconds cpu_time_{};
   Clock::time_point deadline_;
 };

@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string_view>
-#include <thread>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -21,7 +19,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr milliseconds kFirstLook(1000);  // at what runs at the start; the rest by the way
 constexpr milliseconds kLaterLook(20);
 // Of a process that was just started, or of what it starts.
 constexpr milliseconds kLookInterval(200);
@@ -58,26 +55,36 @@ void RuntimeProcesses::start() {
   }
   look_around();
   if (targets_.limit != 0) {
-    order_by_cpu();
+    begin_order();
+  } else {
+    work_off(targets_.first_look);
   }
-  work_off(kFirstLook);
 }
 
-// Those in the queue, by what they use in a moment.
-void RuntimeProcesses::order_by_cpu() {
-  std::map<pid_t, std::uint64_t> used;
+void RuntimeProcesses::begin_order() {
   for (const pid_t pid : queue_) {
-    used[pid] = read_cpu_ticks(pid);
+    used_[pid] = read_cpu_ticks(pid);
   }
-  std::this_thread::sleep_for(kWindow);
-  for (auto& [pid, ticks] : used) {
+}
+
+// Those in the queue, by what they have used since the start.
+void RuntimeProcesses::order_by_cpu() {
+  for (auto& [pid, ticks] : used_) {
     const std::uint64_t now = read_cpu_ticks(pid);
     ticks = now > ticks ? now - ticks : 0;
   }
-  std::ranges::stable_sort(queue_, std::greater(), [&](pid_t pid) { return used[pid]; });
+  std::ranges::stable_sort(queue_, std::greater(), [this](pid_t pid) { return used_[pid]; });
+  used_.clear();
 }
 
 void RuntimeProcesses::tick() {
+  if (is_ordering()) {
+    if (Clock::now() - start_ < kWindow) {
+      return;
+    }
+    order_by_cpu();
+    work_off(targets_.first_look);
+  }
   const bool is_early = Clock::now() - start_ < kEarly;
   if (Clock::now() - looked_ >= (is_early ? kLookInterval : kLaterInterval)) {
     look_around();

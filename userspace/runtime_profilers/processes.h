@@ -24,6 +24,8 @@ struct RuntimeTargets {
   bool follows_children = false;
   std::chrono::seconds youngest{10};  // gProfiler's --min-profiling-duration
   std::size_t limit = 0;              // of one profiler, the busiest first; 0: none
+  // For how long start() may look at what runs; the rest is looked at by the way.
+  std::chrono::milliseconds first_look{1000};
   // Whether a process is recorded where that is more than the above; nothing: all are.
   std::function<bool(pid_t)> is_recorded = {};
 };
@@ -42,12 +44,14 @@ class RuntimeProcesses {
       : targets_(std::move(targets)), look_(std::move(look)) {}
 
   void select_pid(pid_t pid) { selected_.insert(pid); }
-  // Looks at what runs, for a second at most; the rest by the way.
+  // Looks at what runs; with a limit, once it is known who is busy.
   void start();
   // Of a process that was met later.
   void add(pid_t pid) { queue_.push_back(pid); }
   // A few times a second: at what was selected and has no runtime yet, and at its children.
   void tick();
+  // Whether all that ran at the start was looked at.
+  [[nodiscard]] bool has_looked() const { return !is_ordering() && queue_.empty(); }
 
   [[nodiscard]] bool is_named(pid_t pid) const;
   // As gProfiler's --min-profiling-duration has it; never where the recording is of pids.
@@ -64,6 +68,8 @@ class RuntimeProcesses {
  private:
   using Clock = std::chrono::steady_clock;
 
+  [[nodiscard]] bool is_ordering() const { return !used_.empty(); }
+  void begin_order();
   void order_by_cpu();
   void look_around();
   void work_off(std::chrono::milliseconds limit);
@@ -73,8 +79,9 @@ class RuntimeProcesses {
   Look look_;
   ProcFs proc_;
   std::set<pid_t> selected_;
-  std::deque<pid_t> queue_;     // to be looked at
-  std::map<pid_t, int> looks_;  // at those that are not decided
+  std::deque<pid_t> queue_;              // to be looked at
+  std::map<pid_t, std::uint64_t> used_;  // ticks of CPU up to the start, while their order waits
+  std::map<pid_t, int> looks_;           // at those that are not decided
   std::set<pid_t> decided_;
   Clock::time_point start_;
   Clock::time_point looked_;

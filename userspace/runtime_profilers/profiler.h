@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,8 @@ struct RuntimeReport {
 // in which a session is over whatever its tools do.
 constexpr std::chrono::seconds kRuntimeStopTime(6);
 
-// One thread.  Destruction leaves no child, no file, and no process stopped or still profiled.
+// One thread at a time.  Destruction leaves no child, no file, and no process stopped or still
+// profiled.
 class RuntimeProfiler {
  public:
   RuntimeProfiler() = default;
@@ -62,8 +64,9 @@ class RuntimeProfiler {
 
   // Asks for the end of all that runs, without waiting: the recording ends meanwhile.
   virtual void interrupt() = 0;
-  // Waits for it, for kRuntimeStopTime, then goes on without.
-  virtual Result<RuntimeReport> finish() = 0;
+  // Waits for it, for kRuntimeStopTime or until it is to `hurry`, then goes on without.  After
+  // interrupt(); of the hooks it calls those for names of threads and children of ours alone.
+  virtual Result<RuntimeReport> finish(const std::stop_token& hurry) = 0;
 };
 
 }  // namespace waggle

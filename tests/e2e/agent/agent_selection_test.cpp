@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is sampled by an agent that nobody tells anything, while cgroups come and go.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "tests/e2e/agent/agent_process.h"
+#include "tests/test_cgroup.h"
+#include "tests/test_program.h"
+
+namespace waggle {
+namespace {
+
+class AgentSelection : public testing::Test {
+ protected:
+  void SetUp() override {
+    hierarchy_ = TestCgroup::hierarchy(true);
+    if (!hierarchy_) {
+      GTEST_SKIP() << "no cgroup of v2 can be made here";
+    }
+  }
+  [[nodiscard]] std::unique_ptr<TestCgroup> make(const std::string& name) const {
+    return std::make_unique<TestCgroup>(*hierarchy_, name);
+  }
+
+  std::optional<CgroupHierarchy> hierarchy_;
+};
+
+// The sessions that came to their end before now, one more behind them.
+std::size_t sessions_so_far(const AgentPlace& place) {
+  const std::size_t count = place.profiles().size();
+  EXPECT_TRUE(place.wait_for_profiles(count + 1));
+  return count + 1;
+}
+
+TEST_F(AgentSelection, follows_the_busiest_container_from_session_to_session) {
+  const std::string first_id = "a9e7" + std::string(60, '1');
+  const std::string second_id = "a9e7" + std::string(60, '2');
+  const auto first_cgroup = make("docker-" + first_id + ".scope");
+  const auto second_cgroup = make("docker-" + second_id + ".scope");
+  const TestProgram first({RECURSION, "10"});
+  const TestProgram second({RECURSION, "10"});
+  first_cgroup->take(first.pid());
+  second_cgroup->take(second.pid());
+  ASSERT_EQ(::kill(second.pid(), SIGSTOP), 0);
+
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "1", "-f", "199", "--perf-use-cgroups", "--perf-max-cgroups",
+                               "0", "--perf-max-docker-containers", "1"}));
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  ASSERT_EQ(::kill(first.pid(), SIGSTOP), 0);
+  ASSERT_EQ(::kill(second.pid(), SIGCONT), 0);
+  // One that saw the change, one that is ranked by it, and the one that it chose for.
+  const std::size_t change = sessions_so_far(place);
+  ASSERT_TRUE(place.wait_for_profiles(change + 3));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+
+  const auto files = place.read_profiles();
+  const auto containers_of = [](const CollapsedFile& file) {
+    std::set<std::string> containers;
+    for (const CollapsedFile::Line& line : file.lines) {
+      containers.insert(line.container);
+    }
+    return containers;
+  };
+  EXPECT_EQ(containers_of(files[0]), std::set<std::string>{first_id});
+  EXPECT_EQ(containers_of(files[1]), std::set<std::string>{first_id});
+  EXPECT_EQ(containers_of(files[change + 2]), std::set<std::string>{second_id});
+  EXPECT_GT(files[change + 2].count_of("recursion", ";main;recurse"), 0U);
+  for (const CollapsedFile& file : files) {
+    EXPECT_TRUE(file.adds_up());
+  }
+}
+
+TEST_F(AgentSelection, takes_a_cgroup_that_is_made_later_where_a_glob_names_it) {
+  const auto earlier = make("waggle_glob_1");
+  const TestProgram program({RECURSION, "10"});
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "1", "-f", "199", "--cgroup", "/waggle_glob_*"}));
+  ASSERT_TRUE(place.wait_for_profiles(1));
+  const auto later = make("waggle_glob_2");
+  later->take(program.pid());
+  const std::size_t change = sessions_so_far(place);
+  ASSERT_TRUE(place.wait_for_profiles(change + 2));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+
+  const auto files = place.read_profiles();
+  EXPECT_EQ(files[0].total(), 0U);
+  EXPECT_GT(files[change + 1].count_of("recursion", ";main;recurse"), 0U);
+  EXPECT_EQ(files[change + 1].count_of("recursion"), files[change + 1].total());
+}
+
+}  // namespace
+}  // namespace waggle
