@@ -27,6 +27,17 @@ class Profile {
   // Programs beyond are not told of.
   static constexpr std::size_t kMaxApplications = 0x4000;
 
+  // How the user part of a stack was walked, and which of its frames are code that the process made
+  // itself, as an interpreter or a JIT compiler does: from the first such frame to past the last.
+  // Where the root is cut, the first frame is the marker that says so.
+  struct Walk {
+    enum class Root : std::uint8_t { untold, whole, cut };
+    Root root = Root::untold;  // untold too where there is another gap
+    std::uint32_t generated_begin = 0;
+    std::uint32_t generated_end = 0;  // where it begins: there is none
+    bool operator==(const Walk&) const = default;
+  };
+
   // frames: root first, without the process' name; may be empty.
   struct Stack {
     NameId container;  // "" when unknown
@@ -35,6 +46,7 @@ class Profile {
     // Its pid, where stacks of another tool will stand in the place of its own; else 0.
     std::uint32_t process = 0;
     ApplicationId application = kNoApplication;
+    Walk walk = {};  // then, by engines that tell
     bool operator==(const Stack&) const = default;
   };
   struct StackHash {

@@ -46,6 +46,32 @@ bool is_native(const LocatedFrame& frame) {
          frame.source == FrameSource::region;
 }
 
+// Whether frames of the user part are missing there.
+bool is_gap(const LocatedFrame& frame) {
+  return frame.source == FrameSource::marker && frame.index != MARKER_truncated_kernel_depth &&
+         frame.index != MARKER_lost_kernel_stack && frame.index != MARKER_exec;
+}
+
+// `first`: where the first of the frames stands in its stack.
+Profile::Walk walk_of(std::span<const LocatedFrame> frames, std::uint32_t first) {
+  using Root = Profile::Walk::Root;
+  Profile::Walk walk{.root = Root::whole};
+  for (std::uint32_t i = 0; i < frames.size(); ++i) {
+    if (is_gap(frames[i])) {
+      if (i != 0) {
+        return {};
+      }
+      walk.root = Root::cut;
+    } else if (frames[i].source == FrameSource::region) {
+      if (walk.generated_end == 0) {
+        walk.generated_begin = first + i;
+      }
+      walk.generated_end = first + i + 1;
+    }
+  }
+  return walk;
+}
+
 // A frame that has no name: where it is, in the form that addr2line -e takes.
 std::string nameless(std::string_view place, std::uint64_t address) {
   return fmt::format("({}+0x{:x})", place, address);
@@ -80,12 +106,16 @@ void FrameNamer::add(const LocatedBatch& batch, Profile& profile) {
                          .comm = profile.intern(stack.comm),
                          .frames = {},
                          .process = stack.process,
-                         .application = profile.intern_application(stack.application)};
+                         .application = profile.intern_application(stack.application),
+                         .walk = {}};
     named.frames.reserve(stack.frame_count + 1);
     if (!stack.thread.empty()) {
       named.frames.push_back(profile.intern("thread: " + stack.thread));
     }
     const auto frames = std::span(batch.frames).subspan(stack.first_frame, stack.frame_count);
+    if (stack.process != 0) {
+      named.walk = walk_of(frames, static_cast<std::uint32_t>(named.frames.size()));
+    }
     const Company company =
         std::ranges::any_of(frames, is_function) ? Company::python : Company::native;
     for (const LocatedFrame& frame : frames) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/profile/runtime_merge.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "userspace/profile/java_match.h"
 #include "userspace/profile/share_out.h"
 
 namespace waggle {
@@ -48,6 +50,7 @@ struct Part {
   std::uint64_t system_count = 0;
   std::string_view container;
   Profile::ApplicationEntry application;
+  std::vector<const Profile::Counts::value_type*> samples;  // of those that are matched
 };
 
 void add_runtime(const Part& part, Profile& profile) {
@@ -72,6 +75,13 @@ void add_runtime(const Part& part, Profile& profile) {
   }
 }
 
+// By an engine that knows how it walked.
+bool tells_walks(const Part& part) {
+  return std::ranges::any_of(part.samples, [](const auto* counted) {
+    return counted->first.walk.root != Profile::Walk::Root::untold;
+  });
+}
+
 }  // namespace
 
 MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes) {
@@ -79,11 +89,15 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
   Profile& profile = merged.profile;
   std::unordered_map<std::uint32_t, Part> parts;
   for (const RuntimeStacks& runtime : runtimes) {
-    parts.emplace(runtime.process,
-                  Part{.runtime = &runtime, .system_count = 0, .container = {}, .application = {}});
+    parts.emplace(runtime.process, Part{.runtime = &runtime,
+                                        .system_count = 0,
+                                        .container = {},
+                                        .application = {},
+                                        .samples = {}});
   }
   Copier copier(system, profile);
-  for (const auto& [stack, count] : system.counts()) {
+  for (const auto& counted : system.counts()) {
+    const auto& [stack, count] = counted;
     const auto known = stack.process == 0 ? parts.end() : parts.find(stack.process);
     Part* part = known != parts.end() && known->second.runtime->comm == system.name(stack.comm)
                      ? &known->second
@@ -95,6 +109,9 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
         part->application = system.application(stack.application);
       }
       if (part->runtime->stacks.total() != 0) {
+        if (part->runtime->is_java_on_cpu) {
+          part->samples.push_back(&counted);
+        }
         continue;  // replaced
       }
     }
@@ -109,7 +126,15 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
     profile.add(copy, count);
   }
   for (const auto& [process, part] : parts) {
-    if (part.runtime->stacks.total() != 0) {
+    if (part.runtime->stacks.total() != 0 && tells_walks(part)) {
+      match_java({.system = system,
+                  .samples = part.samples,
+                  .java = part.runtime->stacks,
+                  .comm = part.runtime->comm,
+                  .container = part.container,
+                  .application = part.application},
+                 profile);
+    } else if (part.runtime->stacks.total() != 0) {
       add_runtime(part, profile);
     } else if (!part.runtime->error.empty() && part.system_count == 0) {
       profile.add({.container = profile.intern(""),

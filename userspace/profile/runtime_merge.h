@@ -13,10 +13,11 @@ namespace waggle {
 
 // What became of one process.
 struct RuntimeStacks {
-  std::uint32_t process = 0;  // Profile::Stack::process of the system's stacks
-  std::string comm;           // and their exec name: those of another program stay as they are
-  Profile stacks;             // frames count, container and comm do not
-  std::string error;          // "[Profiling error: ...]" where there are no stacks; "": none
+  std::uint32_t process = 0;    // Profile::Stack::process of the system's stacks
+  std::string comm;             // and their exec name: those of another program stay as they are
+  Profile stacks;               // frames count, container and comm do not
+  std::string error;            // "[Profiling error: ...]" where there are no stacks; "": none
+  bool is_java_on_cpu = false;  // of async-profiler, and of what runs: java_match.h
 };
 
 struct MergedProfile {
@@ -26,9 +27,10 @@ struct MergedProfile {
 
 // The runtime's counts are times of the clock, the system's are samples: the runtime's stacks are
 // scaled to the number of the system's of that process, by largest remainder, so that the total
-// stays what the system counted.  Those that come to nothing are left out, all of them where the
-// system saw no sample.  Without stacks the system's stay: an error stands in front of their frames
-// then, or alone with a count of 1 where the system has none.
+// stays what the system counted; stacks of Java stand between the system's frames where these tell
+// of generated code.  Those that come to nothing are left out, all of them where the system saw no
+// sample.  Without stacks the system's stay: an error stands in front of their frames then, or
+// alone with a count of 1 where the system has none.
 MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes);
 
 // Without a system's profiler: all of them as they are, counts by each one's own clock.

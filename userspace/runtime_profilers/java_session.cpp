@@ -43,6 +43,11 @@ bool is_violent(int wait_status) {
   return signal == SIGABRT || signal == SIGKILL || signal == SIGSEGV;
 }
 
+bool is_on_cpu(const JavaSessionOptions& options) {
+  const JavaEvent event = options.async_profiler.event;
+  return event == JavaEvent::cpu || event == JavaEvent::itimer;
+}
+
 bool is_called_java(const Jvm& jvm) {
   std::error_code none;
   const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", jvm.pid), none);
@@ -156,7 +161,8 @@ JavaSession::Run& JavaSession::add_run(pid_t pid) {
                                         .result = {.process = static_cast<std::uint32_t>(pid),
                                                    .comm = hooks_.tell_apart(pid),
                                                    .stacks = {},
-                                                   .error = {}}});
+                                                   .error = {},
+                                                   .is_java_on_cpu = is_on_cpu(options_)}});
   Run& run = *made;
   runs_[pid] = std::move(made);
   return run;

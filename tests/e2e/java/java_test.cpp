@@ -66,10 +66,21 @@ std::string tool_state(const CollapsedFile& file) {
   return tools.contains(kTool) ? tools[kTool].get<std::string>() : "";
 }
 
+// Of the samples, work() or the start of async-profiler, which takes 0.1 s of CPU time: beside BPF
+// it shows, and is much of what a busy machine leaves to a JVM.
+double share_of_work(const CollapsedFile& file) {
+  // AttachListenerThread::thread_entry, or attach_listener_thread_entry.
+  return file.share_of("java", ";Shares.work()V_") + file.share_of("java", "ttach");
+}
+
 // heavy() has three quarters of the time; a start takes async-profiler up to a second.
 void expect_shares(const CollapsedFile& file) {
-  EXPECT_NEAR(file.share_of("java", ";Shares.heavy()V_"), 0.75, 0.08) << file.text_of("java");
-  EXPECT_NEAR(file.share_of("java", ";Shares.light()V_"), 0.25, 0.08);
+  const auto work = static_cast<double>(file.count_of("java", ";Shares.work()V_"));
+  const auto heavy = static_cast<double>(file.count_of("java", ";Shares.heavy()V_"));
+  const auto light = static_cast<double>(file.count_of("java", ";Shares.light()V_"));
+  EXPECT_NEAR(heavy / work, 0.75, 0.08) << file.text_of("java");
+  EXPECT_NEAR(light / work, 0.25, 0.08);
+  EXPECT_GT(share_of_work(file), 0.92) << file.text_of("java");
   EXPECT_THAT(file.text_of("java"), HasSubstr("Shares.main([Ljava/lang/String|)V_["));
   EXPECT_TRUE(file.adds_up());
 }
@@ -259,7 +270,7 @@ TEST_P(Java, that_does_not_answer_does_not_hold_the_recording) {
   EXPECT_THAT(tool_state(file), HasSubstr("the JVM does not answer"));
   EXPECT_THAT(result.err, HasSubstr("the JVM does not answer"));
   EXPECT_THAT(file.text_of("java"), HasSubstr(";[Profiling error: the JVM does not answer] 1\n"));
-  EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.9);
+  EXPECT_GT(share_of_work(file), 0.9);
   EXPECT_TRUE(file.adds_up());
 }
 
@@ -272,7 +283,7 @@ TEST_P(Java, that_ends_meanwhile_keeps_its_methods) {
   const WaggleResult result = run.wait();
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
-  EXPECT_GT(file.share_of("java", ";Shares.work()V_"), 0.8) << file.text_of("java");
+  EXPECT_GT(share_of_work(file), 0.8) << file.text_of("java");
   EXPECT_EQ(tool_state(file), "ok") << result.err;
   EXPECT_TRUE(file.adds_up());
 }
@@ -356,7 +367,14 @@ TEST_P(Java, has_names_of_threads_where_they_are_asked_for) {
   const WaggleResult result = run_waggle(record(program.pid(), {"-d", "2", "--threads"}));
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);
-  EXPECT_GT(file.share_of("java", ";thread: java;Shares.main("), 0.8) << file.text_of("java");
+  std::uint64_t of_main = 0;
+  for (const auto& line : file.lines) {
+    const bool has_main = line.stack().find(";Shares.main(") != std::string::npos;
+    ASSERT_TRUE(!has_main || line.frames.front() == "thread: java") << line.stack();
+    of_main += has_main ? line.count : 0;
+  }
+  const double share = static_cast<double>(of_main) / static_cast<double>(file.total());
+  EXPECT_GT(share + file.share_of("java", ";thread: Attach Listen"), 0.9) << file.text_of("java");
 }
 
 TEST_P(Java, outside_of_the_chosen_cgroup_is_not_touched) {

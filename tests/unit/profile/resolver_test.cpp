@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "bpf/abi/markers.h"
 #include "tests/temp_dir.h"
 
 namespace waggle {
@@ -70,6 +71,47 @@ TEST(Resolver, resolves_all_that_was_pushed) {
     resolver.push(program.batch(i));
   }
   EXPECT_EQ(text_of(resolver.finish().profile), "main 5050");
+}
+
+// Of a process that is told apart.
+Profile::Walk walk_of(const std::vector<LocatedFrame>& frames, const std::string& thread = "") {
+  LocatedBatch batch;
+  batch.regions.push_back({.name = "[anon]", .base = 0, .perf_map = nullptr});
+  batch.frames = frames;
+  batch.stacks.push_back({.comm = "java",
+                          .thread = thread,
+                          .count = 1,
+                          .first_frame = 0,
+                          .frame_count = static_cast<std::uint32_t>(frames.size()),
+                          .process = 7});
+  FrameNamer namer(kCacheBytes);
+  Profile profile;
+  namer.add(batch, profile);
+  CHECK(profile.counts().size() == 1);
+  return profile.counts().begin()->first.walk;
+}
+
+TEST(Resolver, tells_where_generated_code_is_and_whether_the_root_is_there) {
+  using Walk = Profile::Walk;
+  const LocatedFrame native{.source = FrameSource::vdso, .index = 0, .address = 16};
+  const LocatedFrame kernel{.source = FrameSource::kernel, .index = 0, .address = 16};
+  const LocatedFrame generated{.source = FrameSource::region, .index = 0, .address = 16};
+  const auto marker = [](std::uint32_t index) {
+    return LocatedFrame{.source = FrameSource::marker, .index = index, .address = 0};
+  };
+  const Walk none{.root = Walk::Root::whole};
+  EXPECT_EQ(walk_of({native, kernel}), none);
+  EXPECT_EQ(walk_of({native, generated, native, generated, kernel}),
+            (Walk{.root = Walk::Root::whole, .generated_begin = 1, .generated_end = 4}));
+  EXPECT_EQ(walk_of({generated}, "main"),
+            (Walk{.root = Walk::Root::whole, .generated_begin = 1, .generated_end = 2}));
+  EXPECT_EQ(walk_of({marker(MARKER_truncated_no_unwind_info), generated, native}),
+            (Walk{.root = Walk::Root::cut, .generated_begin = 1, .generated_end = 2}));
+  EXPECT_EQ(walk_of({marker(MARKER_lost_stack)}), (Walk{.root = Walk::Root::cut}));
+  // What is missing is not at the root.
+  EXPECT_EQ(walk_of({native, generated, marker(MARKER_unknown_mapping)}), Walk());
+  // Nothing of the user's is missing.
+  EXPECT_EQ(walk_of({native, marker(MARKER_truncated_kernel_depth), kernel}), none);
 }
 
 TEST(Resolver, has_the_names_of_a_file_that_it_was_given_open) {
