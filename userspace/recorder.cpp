@@ -319,12 +319,15 @@ PythonFeeder::Counters Recorder::python_counters() const {
 Result<> Recorder::on_readable() {
   TRY(sampler_.consume());
   take_python_names();
-  for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
-    follower_.want(unplaced.process, unplaced.time_ns);
-    // Soon: many live for some milliseconds.
-    (void)processes_.find_application(unplaced.process, unplaced.time_ns);
+  const std::vector<CpuSampler::Unplaced> unplaced = sampler_.take_unplaced();
+  for (const CpuSampler::Unplaced& sample : unplaced) {
+    follower_.want(sample.process, sample.time_ns);
   }
-  hear_processes();
+  hear_processes();  // whose forks and execs a look at a process must not go ahead of
+  for (const CpuSampler::Unplaced& sample : unplaced) {
+    // Soon: many live for some milliseconds.
+    (void)processes_.find_application(sample.process, sample.time_ns);
+  }
   return {};
 }
 

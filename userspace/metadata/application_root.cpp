@@ -28,6 +28,12 @@ std::string below(std::string_view root, std::string_view path) {
   return path.empty() ? "/" : std::string(path);
 }
 
+// root owns it where the process may not be looked into by its own user.
+uid_t user_of(int process_directory) {
+  struct stat status{};
+  return ::fstat(process_directory, &status) == 0 ? status.st_uid : 0;
+}
+
 }  // namespace
 
 std::string read_link(int directory, const char* name) {
@@ -57,7 +63,8 @@ std::string without_dots(std::string_view path) {
 ApplicationRoot::ApplicationRoot(int process_directory)
     : root_path_(read_link(process_directory, "root")),
       cwd_(read_link(process_directory, "cwd")),
-      root_(::openat(process_directory, "root", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+      root_(::openat(process_directory, "root", O_PATH | O_DIRECTORY | O_CLOEXEC)),
+      user_(user_of(process_directory)) {
   if (!cwd_.empty()) {
     cwd_ = below(root_path_, cwd_);
   }
@@ -93,6 +100,9 @@ std::optional<std::string> ApplicationRoot::read(const std::string& path) const 
   struct stat status{};
   if (!found.is_open() || ::fstat(found.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return std::nullopt;
+  }
+  if (user_ != 0 && user_ != status.st_uid && (status.st_mode & S_IROTH) == 0) {
+    return std::nullopt;  // we read as root: what it names is told, and could be anybody's
   }
   auto text = read_file(fmt::format("/proc/self/fd/{}", found.get()), kMaxFileBytes);
   return text ? std::optional(*std::move(text)) : std::nullopt;

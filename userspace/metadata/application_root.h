@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths as a process sees them, told and read without believing it: links end in its own root, and
-// nothing but regular files is opened.
+// Paths as a process sees them, told and read without believing it: links end in its own root,
+// nothing but regular files is opened, and none that its user may not read.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <optional>
@@ -31,6 +33,7 @@ class ApplicationRoot {
   std::string root_path_;  // as we see it
   std::string cwd_;        // as the process does; "": not known
   UniqueFd root_;
+  uid_t user_;  // of the process
 };
 
 // "/a/../b/./c" is "/b/c"; nothing is above the root.
