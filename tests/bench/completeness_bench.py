@@ -249,7 +249,7 @@ def measure(case, options, directory, entries):
                       f"perf record -q --call-graph dwarf -F 99 -o {data} -- timeout {SECONDS} "
                       f"env LD_PRELOAD={renamer} {quote(case.command)}\nexit 0\n")
     recorded = subprocess.run([options.waggle, "record", "--quiet", "--threads", "-F", "999",
-                               "-o", col, "--", "sh", script],
+                               "--disable-application-identifiers", "-o", col, "--", "sh", script],
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if recorded.returncode != 0:
         sys.exit(f"waggle: exit status {recorded.returncode}\n{recorded.stderr}")

@@ -120,6 +120,8 @@ def read_collapsed(output: str) -> list[Stack]:
     for line in lines:
         columns, _, count = line.rpartition(" ")
         _, _, comm, *frames = columns.split(";")
+        if frames and frames[0].startswith("appid: "):
+            del frames[0]
         stacks.append(Stack(comm, ";".join(frames), int(count)))
     written, lost = sum(stack.count for stack in stacks), sum(header["lost"].values())
     samples, added = header["samples"], header["added"]

@@ -95,8 +95,12 @@ TEST_P(AgentRuntimesWith, tell_their_functions_in_each_session) {
     EXPECT_TRUE(file.adds_up());
     EXPECT_EQ(file.header["waggle"]["tools"]["async-profiler"], "ok") << place.log();
     EXPECT_EQ(file.header["waggle"]["tools"]["rbspy"], "ok") << place.log();
-    EXPECT_GT(file.share_of("java", ";Shares.main([Ljava/lang/String|)V_["), 0.9)
+    // Beside BPF the JVM's thread shows that starts async-profiler.
+    EXPECT_GT(file.share_of("java", ";Shares.main([Ljava/lang/String|)V_[") +
+                  file.share_of("java", "ttach"),
+              0.9)
         << i << file.text_of("java");
+    EXPECT_GT(file.share_of("java", ";Shares.main([Ljava/lang/String|)V_["), 0.5) << i;
     EXPECT_GT(file.share_of("ruby", ";spend_all - "), 0.9) << i << file.text_of("ruby");
   }
   EXPECT_FALSE(is_being_sampled(java.pid()));
