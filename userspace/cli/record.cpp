@@ -80,7 +80,6 @@ class RecordRun {
   explicit RecordRun(const RecordOptions& options)
       : options_(options),
         frequency_hz_(options.frequency_hz),
-        applications_(options),
         metadata_(options),
         containers_(options) {}
 
@@ -108,7 +107,7 @@ class RecordRun {
   std::optional<EventLoop> loop_;
   EngineChoice choice_;
   Selection selection_;
-  ApplicationTelling applications_;  // outlives the engine
+  std::optional<ApplicationTelling> applications_;  // outlives the engine
   std::unique_ptr<RecordEngine> engine_;
   std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
   std::optional<HeldCommand> command_;
@@ -205,7 +204,7 @@ Result<> RecordRun::select_targets() {
 Result<> RecordRun::start() {
   loop_ = TRY(EventLoop::open());
   TRY(loop_->add(signals_->fd(), [this] { on_signal(); }));
-  engine_->tell_applications(applications_.sink());
+  engine_->tell_applications(applications_->sink());
   TRY(engine_->start());
   watch_.emplace(*loop_, [this] { failure_ = engine_->on_readable(); }, [this] { on_tick(); });
   TRY(watch_->watch(*engine_));
@@ -335,7 +334,7 @@ Result<int> RecordRun::report_result() {
   }
   ProfileHeader header;
   header.container_names_enabled = containers_.is_on();
-  header.application_metadata_enabled = applications_.has_metadata();
+  header.application_metadata_enabled = applications_->has_metadata();
   header.profiling_mode = profiling_mode_name(options_.mode);
   metadata_.fill(header, run_arguments_of(options_, options_.duration_s));
   if (options_.has_metrics) {
@@ -354,9 +353,9 @@ Result<int> RecordRun::report_result() {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;
   }
-  const Profile profile =
-      applications_.tell(containers_.name(std::move(recording.profile), ContainerNaming::kPatience),
-                         ApplicationTelling::kPatience);
+  const Profile profile = applications_->tell(
+      containers_.name(std::move(recording.profile), ContainerNaming::kPatience),
+      ApplicationTelling::kPatience);
   if (const auto problem = containers_.take_problem()) {
     LOG_WARNING("{}", *problem);
   }
@@ -378,7 +377,8 @@ Result<int> RecordRun::run() {
   }
   signals_ = TRY(StopSignals::open());
   TRY(metadata_.prepare());
-  applications_.take_told(metadata_.take_told());
+  applications_.emplace(options_);  // its thread is none that a signal may end us by
+  applications_->take_told(metadata_.take_told());
   TRY(prepare());
   bar_.emplace(!options_.is_quiet, options_.duration_s
                                        ? std::optional(std::chrono::seconds(*options_.duration_s))
