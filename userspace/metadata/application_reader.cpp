@@ -2,7 +2,6 @@
 #include "userspace/metadata/application_reader.h"
 
 #include <algorithm>
-#include <optional>
 #include <stop_token>
 #include <utility>
 
