@@ -57,6 +57,11 @@ class Benches(unittest.TestCase):
         self.assertRegex(printed, r"^mmap to proc_mappings, 20 mappings, 1 hogs for each CPU: "
                                   r"median \d+ us, p99 \d+ us$")
 
+    def test_java_match_prints_its_cost(self):
+        printed = run(BUILD / "tests/bench/java_match_bench", 50)
+        self.assertRegex(printed, rf"^match of 50 stacks on both sides: {NUMBER} ms CPU, "
+                                  rf"{NUMBER} to {NUMBER}$")
+
     def test_resolver_prints_load_cold_and_warm(self):
         printed = run(BUILD / "tests/bench/resolver_bench", WAGGLE, 1000)
         self.assertRegex(printed, rf"(?m)^load +[1-9]\d* symbols +{NUMBER} ms")

@@ -117,7 +117,8 @@ std::optional<std::string> line_of(std::uint32_t pid, const RecordOptions& optio
 }  // namespace
 
 bool SelectionFinder::is_new(const std::string& about, const std::string& text) {
-  return std::exchange(told_[about], text) != text;
+  const auto [known, is_first] = told_.try_emplace(about, text);
+  return is_first || std::exchange(known->second, text) != text;
 }
 
 bool SelectionFinder::may_change() const {

@@ -12,7 +12,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/file.h"
@@ -107,7 +106,7 @@ TEST(ApplicationFiles, know_go_by_its_build_information) {
 TEST(ApplicationFiles, know_node_by_the_one_version_in_its_data) {
   NodeVersionTexts texts;
   EXPECT_EQ(texts.only(), std::nullopt);
-  texts.add(bytes_of(std::string_view("x node.js/v20.1.22\0 node.js/v1\0node.js/", 40)));
+  texts.add(bytes_of(std::string_view("x node.js/v20.1.22\0 node.js/v1\0node.js/", 39)));
   EXPECT_EQ(texts.only(), "v20.1.22");
   texts.add(bytes_of(std::string_view("node.js/v20.1.23\0", 17)));
   EXPECT_EQ(texts.only(), std::nullopt);
