@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "userspace/cli/engine_choice.h"
@@ -140,11 +141,9 @@ Result<> AgentSessions::begin_recording() {
   RecordOptions recording = options_.recording;
   recording.duration_s = options_.duration_s;
   settings_ = TRY(find_settings(recording, *finder_));
-  frequency_hz_ = settings_.frequency_hz;
-  excluded_ = settings_.selection.left_out;
   EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen =
-      TRY(prepare_engine(std::move(choice), recording, frequency_hz_, EngineUse::sessions, turns_));
+  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, settings_.frequency_hz,
+                                           EngineUse::sessions, turns_));
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings_));
   chosen.engine->tell_applications(applications_.sink());
@@ -224,7 +223,7 @@ void AgentSessions::tell_problems() {
   }
 }
 
-void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
+void AgentSessions::write(SessionEnd end, const Moment& now) {
   const auto duration =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - begin_.steady);
   WriteOrder order{
@@ -232,11 +231,11 @@ void AgentSessions::write(SessionEnd end, const Moment& now, int frequency_hz) {
       .has_flame_graph = options_.has_flame_graph,
       .facts = {.engine_reason = engine_reason_,
                 .times = {.start = begin_.wall, .end = begin_.wall + duration},
-                .frequency_hz = frequency_hz,
+                .frequency_hz = settings_.frequency_hz,
                 .command_status = std::nullopt,
                 .cpu_s = now.cpu_s - begin_.cpu_s},
       .run_arguments = run_arguments_of(options_.recording, options_.duration_s),
-      .excluded = excluded_,
+      .excluded = settings_.selection.left_out,
       .cpu_avg = options_.recording.has_metrics ? metrics_.cpu_average() : std::nullopt,
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
@@ -281,14 +280,12 @@ Result<std::optional<SessionSettings>> AgentSessions::find_change() {
 
 void AgentSessions::adopt(SessionSettings settings) {
   settings_ = std::move(settings);
-  frequency_hz_ = settings_.frequency_hz;
-  excluded_ = settings_.selection.left_out;
   if (!next_options_) {
     return;
   }
   options_ = *std::exchange(next_options_, std::nullopt);
   finder_ = std::move(next_finder_);
-  LOG_INFO("sampling at {} Hz, with the selection that was read again", frequency_hz_);
+  LOG_INFO("sampling at {} Hz, with the selection that was read again", settings_.frequency_hz);
 }
 
 Result<> AgentSessions::cut() {
@@ -296,11 +293,15 @@ Result<> AgentSessions::cut() {
   const bool is_changed = change && *change;
   const Moment now;
   auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
-  write(std::move(cut.end), now, frequency_hz_);
+  write(std::move(cut.end), now);
   const Result<> changed = change ? std::move(cut.changed) : std::unexpected(change.error());
   if (!changed) {
-    told_.warn(changed.error().what + ": continuing with the selection as it was");
-    next_options_.reset();
+    const std::string problem = changed.error().what + ": continuing with the selection as it was";
+    if (std::exchange(next_options_, std::nullopt)) {
+      LOG_ERROR("{}", problem);  // each time that somebody asks
+    } else {
+      told_.warn(problem);
+    }
   } else if (is_changed) {
     adopt(**std::move(change));
   }
@@ -335,7 +336,7 @@ void AgentSessions::restart() {
   if (engine_ != nullptr) {
     if (const Result<> stopped = engine_->stop(); stopped) {
       tell_problems();
-      write(end_of_engine(), {}, frequency_hz_);
+      write(end_of_engine(), {});
     } else {
       ++counters_.failed;
       --counters_.unended;
@@ -381,7 +382,7 @@ Result<> AgentSessions::stop() {
     return fail(stopped.error().code, stopped.error().what + ": the last session is lost");
   }
   tell_problems();
-  write(end_of_engine(), {}, frequency_hz_);
+  write(end_of_engine(), {});
   return {};
 }
 

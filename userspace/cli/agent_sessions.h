@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
@@ -67,7 +66,7 @@ class AgentSessions {
   // Whether samples are taken.
   [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
   [[nodiscard]] std::size_t waiting_files() const { return writer_.waiting(); }
-  [[nodiscard]] int frequency_hz() const { return frequency_hz_; }
+  [[nodiscard]] int frequency_hz() const { return settings_.frequency_hz; }
   [[nodiscard]] EngineFigures figures() const {
     return engine_ ? engine_->figures() : EngineFigures{};
   }
@@ -88,7 +87,7 @@ class AgentSessions {
   Result<> cut();
   void restart();
   void note_begin(const Moment& now);
-  void write(SessionEnd end, const Moment& now, int frequency_hz);
+  void write(SessionEnd end, const Moment& now);
   SessionEnd end_of_engine();
   void on_tick();
   void housekeep();
@@ -104,7 +103,6 @@ class AgentSessions {
   SessionSettings settings_;  // of the session
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
-  int frequency_hz_ = 0;
   std::string engine_reason_;
   std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
   ApplicationTelling applications_;                                         // outlives the engines
@@ -115,10 +113,9 @@ class AgentSessions {
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
   ToldOnce told_;
-  bool is_failing_ = false;            // told once
-  std::vector<std::string> excluded_;  // by the selection
-  SystemMetrics metrics_;              // of the session
-  RecordMetadata metadata_;            // the writer's thread alone, once a session is on
+  bool is_failing_ = false;  // told once
+  SystemMetrics metrics_;    // of the session
+  RecordMetadata metadata_;  // the writer's thread alone, once a session is on
   ContainerNaming containers_;
   SessionWriter writer_;  // last: its jobs end first
 };

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,18 +40,8 @@ double share_of(const CollapsedFile& file, const std::vector<std::string_view>& 
   return static_cast<double>(count) / static_cast<double>(file.total());
 }
 
-class JavaMatch : public testing::TestWithParam<const char*> {
+class JavaMatch : public JavaOfVersion {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(async_profiler_directory())) {
-      GTEST_SKIP() << "no async-profiler here (tests/e2e/java/fetch_async_profiler.py)";
-    }
-    if (find_java(GetParam()).empty() || find_java("17").empty()) {
-      GTEST_SKIP() << "no Java " << GetParam() << " here";
-    }
-    ASSERT_NE(java_classes(), "");
-  }
-
   static CollapsedFile record_calls(std::vector<std::string> options,
                                     const std::vector<std::string>& more = {}) {
     options.insert(options.end(), {"-XX:+UseG1GC", "-Xmx256m"});

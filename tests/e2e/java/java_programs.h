@@ -2,6 +2,7 @@
 // The Java virtual machines of this machine, and programs of tests/programs/java on them.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -73,6 +74,20 @@ inline std::vector<std::string> java_command(std::string_view version,
   command.insert(command.end(), {"-cp", java_classes(), program});
   return command;
 }
+
+// Of the version that is its parameter.
+class JavaOfVersion : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(async_profiler_directory())) {
+      GTEST_SKIP() << "no async-profiler here (tests/e2e/java/fetch_async_profiler.py)";
+    }
+    if (find_java(GetParam()).empty() || find_java("17").empty()) {
+      GTEST_SKIP() << "no Java " << GetParam() << " here";
+    }
+    ASSERT_NE(java_classes(), "");
+  }
+};
 
 // Of the libraries that a process has mapped, each path once.
 inline std::vector<std::string> mapped_profilers(pid_t pid) {

@@ -85,17 +85,8 @@ void expect_shares(const CollapsedFile& file) {
   EXPECT_TRUE(file.adds_up());
 }
 
-class Java : public testing::TestWithParam<const char*> {
+class Java : public JavaOfVersion {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(async_profiler_directory())) {
-      GTEST_SKIP() << "no async-profiler here (tests/e2e/java/fetch_async_profiler.py)";
-    }
-    if (find_java(GetParam()).empty() || find_java("17").empty()) {
-      GTEST_SKIP() << "no Java " << GetParam() << " here";
-    }
-    ASSERT_NE(java_classes(), "");
-  }
   [[nodiscard]] static std::vector<std::string> command(std::vector<std::string> options = {}) {
     return java_command(GetParam(), std::move(options));
   }
