@@ -254,22 +254,14 @@ static __always_inline bool is_selected(u32 tgid, struct cpu_stats *stats)
 	return true;
 }
 
-SEC("perf_event")
-int cpu_on_tick(struct bpf_perf_event_data *ctx)
+/* Of the task that runs, which is selected. */
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct unw_walk *w,
+					u32 generation, struct cpu_stats *stats)
 {
-	u32 generation = cpu_generation;
-	struct cpu_stats *stats = stats_of_generation(generation);
-	struct unw_walk *w = unw_walk_of_this_cpu();
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct cpu_count_key *key;
 	struct kc_task task = {};
 
-	if (!stats || !w)
-		return 0; /* cannot be: arrays have all their elements */
-	stats->ticks++;
-	stats->ticks_period += ctx->sample_period;
-	if (!is_selected(pid_tgid >> 32, stats))
-		return 0;
 	stats->samples++;
 	kc_read_current(&task, pid_tgid >> 32);
 	w->stack.head.process = task.process;
@@ -294,6 +286,24 @@ int cpu_on_tick(struct bpf_perf_event_data *ctx)
 		count_sample(&cpu_counts_1, key, w, stats);
 	else
 		count_sample(&cpu_counts_0, key, w, stats);
+}
+
+SEC("perf_event")
+int cpu_on_tick(struct bpf_perf_event_data *ctx)
+{
+	u64 begin_ns = cpu_config.is_timed ? bpf_ktime_get_ns() : 0;
+	u32 generation = cpu_generation;
+	struct cpu_stats *stats = stats_of_generation(generation);
+	struct unw_walk *w = unw_walk_of_this_cpu();
+
+	if (!stats || !w)
+		return 0; /* cannot be: arrays have all their elements */
+	stats->ticks++;
+	stats->ticks_period += ctx->sample_period;
+	if (is_selected(bpf_get_current_pid_tgid() >> 32, stats))
+		take_sample(ctx, w, generation, stats);
+	if (cpu_config.is_timed)
+		stats->run_ns += bpf_ktime_get_ns() - begin_ns;
 	return 0;
 }
 

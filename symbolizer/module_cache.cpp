@@ -81,12 +81,12 @@ Result<std::shared_ptr<const Module>> ModuleCache::get(const FileIdentity& ident
   entries_.push_front(std::move(entry));
   index_[identity] = entries_.begin();
   Result<std::shared_ptr<const Module>> module = entries_.front().module;
-  evict();
+  evict_to(limit_bytes_);
   return module;
 }
 
-void ModuleCache::evict() {
-  while (stats_.bytes > limit_bytes_ && !entries_.empty()) {
+void ModuleCache::evict_to(std::size_t bytes) {
+  while (stats_.bytes > bytes && !entries_.empty()) {
     const Entry& oldest = entries_.back();
     stats_.bytes -= oldest.bytes;
     ++stats_.evictions;

@@ -60,6 +60,9 @@ class ModuleCache {
   Result<std::shared_ptr<const Module>> get(const FileIdentity& identity, const Open& open,
                                             const std::stop_token& stop = {});
 
+  // What is in use elsewhere lives on there.
+  void clear() { evict_to(0); }
+
   [[nodiscard]] const Stats& stats() const { return stats_; }
 
  private:
@@ -70,7 +73,7 @@ class ModuleCache {
   };
   using Entries = std::list<Entry>;  // most recently used first
 
-  void evict();
+  void evict_to(std::size_t bytes);
 
   std::size_t limit_bytes_;
   Entries entries_;

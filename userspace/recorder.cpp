@@ -31,8 +31,6 @@ namespace waggle {
 
 namespace {
 
-constexpr std::size_t kModuleCacheBytes = std::size_t{128} << 20;
-
 using Clock = std::chrono::steady_clock;
 
 // A start without them takes 110 ms, and may take 250.
@@ -65,15 +63,15 @@ std::uint64_t sample_count_of(const LocatedBatch& batch) {
 
 }  // namespace
 
-Recorder::Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables,
-                   std::optional<PythonFeeder> python)
-    : stream_(std::move(stream)),
+Recorder::Recorder(Parts parts, std::size_t names_bytes)
+    : pacer_(std::move(parts.pacer)),
+      stream_(std::move(parts.stream)),
       processes_(ProcFs()),
       locator_(processes_),
-      resolver_(kModuleCacheBytes),
-      sampler_(std::move(sampler)),
-      tables_(std::move(tables)),
-      python_(std::move(python)),
+      resolver_(names_bytes, pacer_.get()),
+      sampler_(std::move(parts.sampler)),
+      tables_(std::move(parts.tables)),
+      python_(std::move(parts.python)),
       follower_(processes_, locator_, tables_, python_ ? &*python_ : nullptr,
                 sampler_.mappings_fd(), sampler_.nodes_fd(), sampler_.mappings_version()),
       room_([this] { (void)follower_.make_room(); }) {}  // who needs it will say
@@ -86,16 +84,22 @@ Result<std::unique_ptr<Recorder>> Recorder::prepare(const CpuSamplerOptions& opt
   if (!table_options.files_directory.empty()) {
     files = TRY(UnwindTableFiles::open(table_options.files_directory));
   }
-  UnwindTables tables = TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd(),
-                                                table_options.budget_bytes, std::move(files)));
+  auto pacer = std::make_unique<CpuPacer>();
+  UnwindTables tables =
+      TRY(UnwindTables::start(sampler.tables_fd(), sampler.rules_fd(), table_options.budget_bytes,
+                              std::move(files), pacer.get()));
   std::optional<PythonFeeder> python;
   if (python_options.is_walked) {
     python = TRY(PythonFeeder::start(sampler.python_processes_fd(), sampler.python_layouts_fd(),
                                      python_options.max_processes));
   }
   ProcessStream stream = TRY(ProcessStream::open());
-  std::unique_ptr<Recorder> recorder(
-      new Recorder(std::move(sampler), std::move(stream), std::move(tables), std::move(python)));
+  std::unique_ptr<Recorder> recorder(new Recorder({.pacer = std::move(pacer),
+                                                   .sampler = std::move(sampler),
+                                                   .stream = std::move(stream),
+                                                   .tables = std::move(tables),
+                                                   .python = std::move(python)},
+                                                  table_options.names_bytes));
   recorder->prepares_running_ = table_options.prepares_running;
   recorder->has_python_lines_ = python_options.is_walked && options.has_python_lines;
   recorder->has_python_versions_ = python_options.is_walked && python_options.has_versions;
@@ -220,6 +224,7 @@ void Recorder::hear_processes() {
   // Before the drain: all execs up to then are known after it.
   const std::uint64_t now_ns = TableClock::now().monotonic_ns;
   stream_.drain([this](const ProcessRecord& record) { on_record(record); });
+  const PacedWork feeding(pacer_.get());
   follower_.take_tables(now_ns);
   follower_.catch_up();
   std::vector<OpenedFile> opened = locator_.take_opened();
@@ -245,6 +250,10 @@ void Recorder::note(const MapRecord& record) {
     return;
   }
   if (record.inode != 0) {
+    if (!has_time_to_prepare()) {
+      return;  // its file is found at the first sample, if the process lives
+    }
+    const PacedWork noting(pacer_.get());
     locator_.note_file({.pid = static_cast<pid_t>(record.pid),
                         .start = record.start,
                         .end = record.start + record.size_bytes,
@@ -319,16 +328,24 @@ PythonFeeder::Counters Recorder::python_counters() const {
 Result<> Recorder::on_readable() {
   TRY(sampler_.consume());
   take_python_names();
-  const std::vector<CpuSampler::Unplaced> unplaced = sampler_.take_unplaced();
-  for (const CpuSampler::Unplaced& sample : unplaced) {
-    follower_.want(sample.process, sample.time_ns);
+  for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
+    if (unplaced.is_sampled || has_time_to_prepare()) {
+      follower_.want(unplaced.process, unplaced.time_ns);
+    }
   }
   hear_processes();  // whose forks and execs a look at a process must not go ahead of
-  for (const CpuSampler::Unplaced& sample : unplaced) {
+  for (const CpuSampler::Unplaced& sampled : sampler_.take_sampled()) {
     // Soon: many live for some milliseconds.
-    (void)processes_.find_application(sample.process, sample.time_ns);
+    (void)processes_.find_application(sampled.process, sampled.time_ns);
   }
   return {};
+}
+
+// For what is not sampled yet.
+bool Recorder::has_time_to_prepare() {
+  const bool has_time = !is_paused_ && pacer_->may_begin();
+  unprepared_ += has_time ? 0 : 1;
+  return has_time;
 }
 
 void Recorder::take_stack(const CountedStack& stack, std::uint64_t now_ns) {
@@ -345,9 +362,12 @@ Result<> Recorder::take_ended_generation() {
   follower_.recycle();
   prepare_later();
   hear_processes();  // all that the ended generation's samples depend on
+  const std::chrono::nanoseconds begin = thread_cpu_time();
   const std::uint64_t now_ns = TableClock::now().monotonic_ns;
   TRY(sampler_.read_ended([&](const CountedStack& stack) { take_stack(stack, now_ns); }));
-  return take_generation();
+  TRY(take_generation());
+  locating_time_ += thread_cpu_time() - begin;
+  return {};
 }
 
 // Its counters, and its stacks on their way to their names.
@@ -388,6 +408,16 @@ Result<Recording> Recorder::take_session(Clock::time_point end) {
   return recording;
 }
 
+void Recorder::pause() {
+  is_paused_ = true;
+  sampler_.pause();
+}
+
+void Recorder::go_on() {
+  is_paused_ = false;
+  sampler_.go_on();
+}
+
 Result<EndedSession> Recorder::cut(const std::function<void()>& change) {
   const Clock::time_point end = Clock::now();
   if (change) {
@@ -396,7 +426,9 @@ Result<EndedSession> Recorder::cut(const std::function<void()>& change) {
   const Result<> ended = sampler_.end_generation();
   if (change) {
     change();
-    sampler_.go_on();
+    if (!is_paused_) {
+      sampler_.go_on();
+    }
   }
   TRY(ended);
   TRY(take_ended_generation());

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpu_pacer.h"
 #include "base/result.h"
 #include "bpf/abi/stats.h"
 #include "userspace/attach/process_stream.h"
@@ -73,6 +74,7 @@ struct PythonOptions {
 
 struct TableOptions {
   std::size_t budget_bytes = UnwindTables::kBudgetBytes;  // of the kernel side's memory
+  std::size_t names_bytes = std::size_t{128} << 20;       // of files' names in memory, at most
   std::string files_directory = {};                       // of tables on disk; "": none
   bool prepares_running = true;  // tables of what already runs, before the first sample
 };
@@ -94,6 +96,19 @@ class Recorder {
   // By cgroup and by name, before or while sampling.
   Result<> select(Selection selection);
   Result<> set_frequency(int frequency) { return sampler_.set_frequency(frequency); }
+  // Files' tables and names, which can wait, may take so much CPU time a second: see CpuPacer.
+  [[nodiscard]] CpuPacer& pacer() { return *pacer_; }
+  // CPU time that stacks have taken so far.
+  [[nodiscard]] std::chrono::nanoseconds stacks_time() const {
+    return locating_time_ + resolver_.naming_time();
+  }
+  // Programs and mappings that were left until they are sampled, because of the pacer or a pause.
+  [[nodiscard]] std::uint64_t unprepared() const { return unprepared_; }
+  // Makes memory free that can be had again.
+  void forget_names() { resolver_.forget_modules(); }
+  // No sample is taken until go_on().
+  void pause();
+  void go_on();
   // tick() loses what finds no room in the queue for names, in place of waiting for it.
   void never_wait() { waits_for_names_ = false; }
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }
@@ -158,13 +173,20 @@ class Recorder {
   Result<Recording> finish();
 
  private:
-  Recorder(CpuSampler sampler, ProcessStream stream, UnwindTables tables,
-           std::optional<PythonFeeder> python);
+  struct Parts {
+    std::unique_ptr<CpuPacer> pacer;
+    CpuSampler sampler;
+    ProcessStream stream;
+    UnwindTables tables;
+    std::optional<PythonFeeder> python;
+  };
+  Recorder(Parts parts, std::size_t names_bytes);
   std::vector<process_id> choose_running();
   void prepare_running();
   void prepare_later();
   void wait_for_tables(std::chrono::steady_clock::time_point end);
   void hear_processes();
+  bool has_time_to_prepare();
   void on_record(const ProcessRecord& record);
   void take_stack(const CountedStack& stack, std::uint64_t now_ns);
   Result<> take_ended_generation();
@@ -175,7 +197,8 @@ class Recorder {
   FunctionRef make_function(PythonNames names);
 
   SamplingEvent event_{};
-  ProcessStream stream_;  // heard from before the first sample
+  std::unique_ptr<CpuPacer> pacer_;  // threads of those below ask it
+  ProcessStream stream_;             // heard from before the first sample
   ProcessTable processes_;
   Locator locator_;
   PythonPackages packages_;  // the resolver's thread alone
@@ -196,6 +219,9 @@ class Recorder {
   std::vector<process_id> later_;               // that ran at the start, the last one next
   std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC
   bool waits_for_names_ = true;
+  bool is_paused_ = false;
+  std::chrono::nanoseconds locating_time_{};
+  std::uint64_t unprepared_ = 0;
 
   // Of the session.
   cpu_stats stats_{};

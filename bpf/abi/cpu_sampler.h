@@ -20,7 +20,7 @@ struct cpu_sampler_config {
 	__u32 is_thread_counted; /* count each thread on its own, with its own comm */
 	__u32 ring_count;	 /* rings in cpu_stacks; CPU number modulo this chooses */
 	__u32 ring_bytes;	 /* of each */
-	__u32 pad_;
+	__u32 is_timed;		 /* count the time of each run */
 };
 ABI_ASSERT(sizeof(struct cpu_sampler_config) == 24, "cpu_sampler_config has no padding");
 

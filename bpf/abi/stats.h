@@ -50,7 +50,8 @@
 	X(note, python_names, "functions of Python whose names were sent to user space")         \
 	X(note, python_names_lost,                                                               \
 	  "Python frames without a name: it could not be read or sent at that moment")           \
-	X(note, cgroups_too_deep, "runs whose cgroup has more ancestors than are compared")
+	X(note, cgroups_too_deep, "runs whose cgroup has more ancestors than are compared")      \
+	X(total, run_ns, "time of the sampling program in nanoseconds, where a budget asks for it")
 
 /* One value per CPU; bpftool prints it with these names. */
 struct cpu_stats {

@@ -321,7 +321,7 @@ int run_agent(std::span<const std::string> arguments, ReadSettings read) {
   ::umask(kOthersRead);
   open_log(options);
   LOG_INFO("Running waggle {}", program_version());
-  if (!options.has_profilers) {
+  if (options.recording.mode == ProfilingMode::none) {
     LOG_ERROR("All profilers are disabled! Please enable at least one of them!");
     return kExitFailure;
   }

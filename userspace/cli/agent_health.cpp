@@ -10,12 +10,11 @@
 #include <system_error>
 #include <utility>
 
-#include "base/file.h"
-#include "base/text.h"
 #include "bpf/abi/stats.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/version.h"
 #include "userspace/health/metrics_text.h"
+#include "userspace/health/own_cost.h"
 
 namespace waggle {
 
@@ -27,29 +26,6 @@ double entries_of(const char* directory) {
   std::error_code gone;
   const std::filesystem::directory_iterator entries(directory, gone);
   return gone ? 0 : static_cast<double>(std::distance(entries, {}));
-}
-
-// proc_pid_statm(5): the second number, in pages.
-double resident_bytes() {
-  constexpr std::size_t kMaxBytes = 256;
-  const std::string text = read_file("/proc/self/statm", kMaxBytes).value_or("");
-  const auto fields = split(text, ' ');
-  const auto pages = fields.size() > 1 ? parse_number<std::uint64_t>(fields[1]) : std::nullopt;
-  return static_cast<double>(pages.value_or(0) *
-                             static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
-}
-
-double child_count() {
-  double count = 0;
-  std::error_code gone;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", gone)) {
-    constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-    const std::string text = read_file(task.path().string() + "/children", kMaxBytes).value_or("");
-    for (const std::string_view child : split(text, ' ')) {
-      count += child.empty() ? 0 : 1;
-    }
-  }
-  return count;
 }
 
 void add_kernel_side(const cpu_stats& stats, MetricsText& metrics) {
@@ -86,11 +62,39 @@ void add_own_cost(const EngineFigures& figures, MetricsText& metrics) {
                   static_cast<double>(figures.tables_compiled));
   metrics.counter("unwind_tables_evicted", "unwind tables that had to go for others",
                   static_cast<double>(figures.tables_evicted));
+  metrics.counter("unprepared",
+                  "programs and mappings that were left until they are sampled, for the budget",
+                  static_cast<double>(figures.unprepared));
   metrics.counter("cpu_seconds", "CPU time of this process, user and system", own_cpu_seconds());
-  metrics.gauge("resident_bytes", "resident memory of this process", resident_bytes());
+  metrics.gauge("resident_bytes", "resident memory of this process",
+                static_cast<double>(own_memory().resident_bytes));
   metrics.gauge("open_descriptors", "open file descriptors", entries_of("/proc/self/fd"));
   metrics.gauge("threads", "threads of this process", entries_of("/proc/self/task"));
-  metrics.gauge("children", "child processes", child_count());
+  metrics.gauge("children", "child processes", static_cast<double>(child_count()));
+}
+
+void add_governor(const EngineGovernor& governor, MetricsText& metrics) {
+  const Governor& state = governor.governor();
+  const EngineGovernor::Counters& steps = governor.counters();
+  const auto count = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    metrics.counter(name, help, static_cast<double>(value));
+  };
+  metrics.gauge("cpu_budget_percent", "CPU time that all of waggle may take, of one core; 0: any",
+                state.budget().cpu_percent.value_or(0));
+  metrics.gauge("cpu_cost_percent", "CPU time that it takes, of one core, where there is a budget",
+                state.percent());
+  metrics.gauge("memory_budget_bytes", "memory that all of waggle may have; 0: any",
+                static_cast<double>(state.budget().memory_bytes));
+  metrics.gauge("paused", "1 while a budget keeps it from sampling", state.is_paused() ? 1 : 0);
+  metrics.gauge("features_off", "what a budget has switched off",
+                static_cast<double>(state.off_count()));
+  count("governor_lowered", "times a budget has lowered the frequency", steps.lowered);
+  count("governor_raised", "times the frequency was raised again", steps.raised);
+  count("governor_switched_off", "times a budget has switched something off", steps.switched_off);
+  count("governor_switched_on", "times it was switched on again", steps.switched_on);
+  count("governor_pauses", "times a budget has paused sampling", steps.pauses);
+  count("governor_forgotten", "times names of files were forgotten for want of memory",
+        steps.forgotten);
 }
 
 HttpReply plain(int status, std::string body) {
@@ -121,6 +125,7 @@ void AgentHealth::publish(const AgentSessions& sessions, const SessionCounters& 
   add_sessions(sessions, counters, metrics);
   const EngineFigures figures = sessions.figures();
   add_own_cost(figures, metrics);
+  add_governor(sessions.governor(), metrics);
   add_kernel_side(figures.stats, metrics);
   const std::scoped_lock lock(mutex_);
   text_ = metrics.text();

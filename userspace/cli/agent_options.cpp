@@ -39,10 +39,6 @@ constexpr auto kOwnOptions = std::to_array<Option>({
      .letter = 'c',
      .group = kProcess,
      .help = "sessions without end: always so"},
-    {.name = "mode",
-     .value = "MODE",
-     .group = kProcess,
-     .help = "cpu; allocation is not built yet, with none there is nothing to do"},
     {.name = "config",
      .value = "FILE",
      .group = kProcess,
@@ -101,28 +97,27 @@ constexpr auto kExamples = std::to_array<Example>({
 
 // record's options of the same meaning, with the letters and defaults of this verb.
 std::vector<Option> all_options() {
-  constexpr auto kLeftOut = std::to_array<std::string_view>(
-      {"output", "format", "mode", "alloc-interval", "jattach-path", "profile-spawned-processes",
-       "python-pyspy-process", "python-skip-pyperf-profiler-above"});
+  constexpr auto kLeftOut = std::to_array<std::string_view>({"output", "format"});
   std::vector<Option> options;
   const auto is_before = [](const Option& option) { return option.group != kOther; };
   for (Option option : recording_options()) {
-    const bool is_of_java = option.name.starts_with("java-") && option.name != "java-mode";
-    if (is_of_java || std::ranges::find(kLeftOut, option.name) != kLeftOut.end()) {
-      continue;  // not built here: no tool of a runtime is cut yet as the recording is
+    if (std::ranges::find(kLeftOut, option.name) != kLeftOut.end()) {
+      continue;  // output-dir and flamegraph are in their place
     }
-    if (option.name == "java-mode") {
-      option.help = "disabled: native frames in Java, as always here";
-    }
-    if (option.name == "python-mode") {
+    if (option.name == "mode") {
       option.help =
-          "who tells its functions: ebpf (or pyperf), auto (py-spy where there is no "
-          "ebpf) or disabled; default auto";
+          "what is counted: cpu, samples of what runs; allocation, the bytes that Java allocates, "
+          "and nothing else; with none there is nothing to do; default cpu";
     }
     if (option.name == "frequency") {
       option.letter = 'f';
       option.other_letter = 'F';
       option.help = "samples per second and CPU, 1 to 10,000; default 11";
+    }
+    if (option.name == "cpu-budget") {
+      option.help =
+          "of one core, for all that waggle does; above it, files are read later, then sampling "
+          "slows down, profilers of runtimes end, and sampling pauses; default 1, 0: no limit";
     }
     if (option.name == "duration") {
       option.help = "of a session; default 60";
@@ -192,14 +187,6 @@ Result<> read_process(const ParsedArguments& parsed, AgentOptions& options) {
     }
     options.metrics_address = *std::move(address);
   }
-  if (const std::string* text = parsed.find("mode")) {
-    constexpr auto kModes = std::to_array<std::string_view>({"cpu", "allocation", "none"});
-    const std::size_t mode = TRY(parse_choice("mode", *text, kModes));
-    if (kModes.at(mode) == "allocation") {
-      return fail(Errc::malformed, "--mode: allocation is not built yet");
-    }
-    options.has_profilers = kModes.at(mode) != "none";
-  }
   options.is_rootless = parsed.has("rootless");
   options.checks_pid_namespace = !parsed.has("disable-pidns-check");
   options.disables_core_files = !parsed.has("dont-disable-core-files");
@@ -230,14 +217,9 @@ const Syntax& agent_syntax() {
 Result<AgentOptions> read_agent_options(const ParsedArguments& parsed) {
   AgentOptions options;
   options.recording.frequency_hz = kAgentFrequencyHz;
+  options.recording.budget.cpu_percent = 1;
+  TRY(read_profiling_mode(parsed, options.recording));
   TRY(read_recording(parsed, options.recording));
-  if (parsed.has("java-mode") && options.recording.java_mode != JavaMode::disabled) {
-    return fail(Errc::malformed, fmt::format("--java-mode: {} is not built yet with agent",
-                                             quoted(*parsed.find("java-mode"))));
-  }
-  if (options.recording.python_mode == PythonMode::py_spy) {
-    return fail(Errc::malformed, "--python-mode: pyspy is not built yet with agent");
-  }
   if (const std::string* text = parsed.find("duration")) {
     options.duration_s = TRY(parse_integer("duration", *text, 1, kMaxDurationSeconds));
   }

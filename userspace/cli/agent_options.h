@@ -18,8 +18,7 @@ namespace waggle {
 struct AgentOptions {
   RecordOptions recording;  // of each session; its duration is duration_s
   int duration_s = 60;
-  bool has_profilers = true;  // --mode none: no session could have a sample
-  std::string output_dir;     // always one
+  std::string output_dir;  // always one
   bool has_flame_graph = true;
   bool is_output_rotating = false;
 

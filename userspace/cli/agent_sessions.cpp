@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
+#include "base/cpu_pacer.h"
 #include "base/log.h"
-#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/output/flame_graph.h"
@@ -31,8 +32,9 @@ struct WriteOrder {
   bool has_flame_graph;
   RunFacts facts;
   RunArguments run_arguments;
-  std::vector<std::string> excluded;  // by the selection
-  std::optional<double> cpu_avg;      // % of the host
+  ProfilingMode mode;
+  std::vector<std::string> excluded;
+  std::optional<double> cpu_avg;  // % of the host
   std::optional<double> mem_avg;
 };
 
@@ -41,8 +43,19 @@ struct Tellers {
   RecordMetadata& metadata;
   ContainerNaming& containers;
   ApplicationTelling& applications;
+  EngineGovernor& governor;
   ToldOnce& told;
 };
+
+Result<std::string> render_page(const Profile& profile, const RecordingFacts& facts,
+                                EngineGovernor& governor) {
+  const std::chrono::nanoseconds begin = thread_cpu_time();
+  auto page = render_flame_graph(profile, {.title = host_name(), .recording = facts});
+  const std::chrono::duration<double> session(facts.duration_s);
+  governor.add_page_time(thread_cpu_time() - begin,
+                         std::chrono::duration_cast<std::chrono::nanoseconds>(session));
+  return page;
+}
 
 Result<> write_profile(const WriteOrder& order, EngineResult result, const Tellers& tellers) {
   ProfileHeader header;
@@ -51,6 +64,7 @@ Result<> write_profile(const WriteOrder& order, EngineResult result, const Telle
                                order.excluded.end());
   header.container_names_enabled = tellers.containers.is_on();
   header.application_metadata_enabled = tellers.applications.has_metadata();
+  header.profiling_mode = profiling_mode_name(order.mode);
   tellers.metadata.fill(header, order.run_arguments);
   header.cpu_avg = order.cpu_avg;
   header.mem_avg = order.mem_avg;
@@ -62,7 +76,7 @@ Result<> write_profile(const WriteOrder& order, EngineResult result, const Telle
     LOG_WARNING("{}", *problem);
   }
   if (order.has_flame_graph) {
-    auto page = render_flame_graph(profile, {.title = host_name(), .recording = header.facts});
+    auto page = render_page(profile, header.facts, tellers.governor);
     if (page) {
       header.flame_graph_page = *std::move(page);
     } else {
@@ -91,7 +105,7 @@ class Ended {
 
 Result<SessionSettings> find_settings(const RecordOptions& recording, SelectionFinder& finder) {
   SessionSettings settings;
-  settings.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
+  settings.frequency_hz = TRY(allowed_frequency(recording));
   settings.selection = TRY(finder.find());
   settings.pids = TRY(find_processes(recording.pids));
   return settings;
@@ -131,6 +145,7 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
       counters_(counters),
       is_ending_(std::move(is_ending)),
       applications_(options.recording),
+      governor_(options.recording.budget, options.recording.frequency_hz, true, applications_),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
       metadata_(options.recording),
@@ -141,13 +156,18 @@ Result<> AgentSessions::begin_recording() {
   RecordOptions recording = options_.recording;
   recording.duration_s = options_.duration_s;
   settings_ = TRY(find_settings(recording, *finder_));
-  EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen = TRY(prepare_engine(std::move(choice), recording, settings_.frequency_hz,
-                                           EngineUse::sessions, turns_));
+  governor_.ask(settings_.frequency_hz);
+  ChosenEngine chosen =
+      TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, turns_));
+  if (!chosen.warning.empty()) {
+    told_.warn(chosen.warning);
+  }
+  left_out_ = std::move(chosen.left_out);
   engine_reason_ = std::move(chosen.choice.reason);
   TRY(chosen.engine->prepare_session(settings_));
   chosen.engine->tell_applications(applications_.sink());
   TRY(chosen.engine->start());
+  governor_.begin(*chosen.engine);
   engine_ = std::move(chosen.engine);
   return {};
 }
@@ -214,6 +234,7 @@ void AgentSessions::housekeep() {
     LOG_WARNING("{}, continuing without it", last_problem_);
   }
   metrics_.poll();
+  governor_.housekeep(*engine_);
   tell_problems();
 }
 
@@ -223,19 +244,29 @@ void AgentSessions::tell_problems() {
   }
 }
 
-void AgentSessions::write(SessionEnd end, const Moment& now) {
+// By the selection, by limits and by the budget.
+std::vector<std::string> AgentSessions::excluded() const {
+  std::vector<std::string> excluded = settings_.selection.left_out;
+  std::ranges::copy(left_out_, std::back_inserter(excluded));
+  std::ranges::move(governor_.left_out(), std::back_inserter(excluded));
+  return excluded;
+}
+
+void AgentSessions::write(SessionEnd end, const EngineGovernor::Rate& rate, const Moment& now) {
   const auto duration =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - begin_.steady);
   WriteOrder order{
       .files = {.directory = options_.output_dir, .is_rotating = options_.is_output_rotating},
-      .has_flame_graph = options_.has_flame_graph,
+      .has_flame_graph = options_.has_flame_graph && governor_.has_pages(),
       .facts = {.engine_reason = engine_reason_,
                 .times = {.start = begin_.wall, .end = begin_.wall + duration},
-                .frequency_hz = settings_.frequency_hz,
+                .frequency_hz = rate.frequency,
+                .paused_s = rate.paused_s,
                 .command_status = std::nullopt,
                 .cpu_s = now.cpu_s - begin_.cpu_s},
       .run_arguments = run_arguments_of(options_.recording, options_.duration_s),
-      .excluded = settings_.selection.left_out,
+      .mode = options_.recording.mode,
+      .excluded = excluded(),
       .cpu_avg = options_.recording.has_metrics ? metrics_.cpu_average() : std::nullopt,
       .mem_avg = options_.recording.has_metrics ? metrics_.memory_average() : std::nullopt};
   const bool has_room =
@@ -244,6 +275,7 @@ void AgentSessions::write(SessionEnd end, const Moment& now) {
                     {.metadata = metadata_,
                      .containers = containers_,
                      .applications = applications_,
+                     .governor = governor_,
                      .told = told_});
       });
   if (!has_room) {
@@ -293,7 +325,7 @@ Result<> AgentSessions::cut() {
   const bool is_changed = change && *change;
   const Moment now;
   auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
-  write(std::move(cut.end), now);
+  write(std::move(cut.end), governor_.take_rate(*engine_), now);
   const Result<> changed = change ? std::move(cut.changed) : std::unexpected(change.error());
   if (!changed) {
     const std::string problem = changed.error().what + ": continuing with the selection as it was";
@@ -303,7 +335,11 @@ Result<> AgentSessions::cut() {
       told_.warn(problem);
     }
   } else if (is_changed) {
+    const bool is_other_frequency = (*change)->frequency_hz != settings_.frequency_hz;
     adopt(**std::move(change));
+    if (is_other_frequency) {
+      governor_.ask(settings_.frequency_hz, *engine_);
+    }
   }
   note_begin(now);
   watch();
@@ -336,7 +372,8 @@ void AgentSessions::restart() {
   if (engine_ != nullptr) {
     if (const Result<> stopped = engine_->stop(); stopped) {
       tell_problems();
-      write(end_of_engine(), {});
+      const EngineGovernor::Rate rate = governor_.take_rate(*engine_);
+      write(end_of_engine(), rate, {});
     } else {
       ++counters_.failed;
       --counters_.unended;
@@ -375,6 +412,7 @@ Result<> AgentSessions::stop() {
     return {};
   }
   watch_.unwatch();
+  EngineGovernor::hurry(*engine_);
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
     --counters_.unended;
@@ -382,7 +420,8 @@ Result<> AgentSessions::stop() {
     return fail(stopped.error().code, stopped.error().what + ": the last session is lost");
   }
   tell_problems();
-  write(end_of_engine(), {});
+  const EngineGovernor::Rate rate = governor_.take_rate(*engine_);
+  write(end_of_engine(), rate, {});
   return {};
 }
 

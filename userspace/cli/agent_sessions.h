@@ -11,12 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "userspace/cli/agent_options.h"
 #include "userspace/cli/application_telling.h"
 #include "userspace/cli/container_naming.h"
+#include "userspace/cli/engine_governor.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
@@ -66,7 +68,8 @@ class AgentSessions {
   // Whether samples are taken.
   [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
   [[nodiscard]] std::size_t waiting_files() const { return writer_.waiting(); }
-  [[nodiscard]] int frequency_hz() const { return settings_.frequency_hz; }
+  [[nodiscard]] int frequency_hz() const { return governor_.frequency_hz(); }
+  [[nodiscard]] const EngineGovernor& governor() const { return governor_; }
   [[nodiscard]] EngineFigures figures() const {
     return engine_ ? engine_->figures() : EngineFigures{};
   }
@@ -87,7 +90,8 @@ class AgentSessions {
   Result<> cut();
   void restart();
   void note_begin(const Moment& now);
-  void write(SessionEnd end, const Moment& now);
+  void write(SessionEnd end, const EngineGovernor::Rate& rate, const Moment& now);
+  [[nodiscard]] std::vector<std::string> excluded() const;
   SessionEnd end_of_engine();
   void on_tick();
   void housekeep();
@@ -104,8 +108,10 @@ class AgentSessions {
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
   std::string engine_reason_;
+  std::vector<std::string> left_out_;  // by limits, with the engine
   std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
   ApplicationTelling applications_;                                         // outlives the engines
+  EngineGovernor governor_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do

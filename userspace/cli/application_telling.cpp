@@ -21,7 +21,11 @@ ApplicationSink ApplicationTelling::sink() {
   if (!reader_) {
     return {};
   }
-  return [this](ApplicationRef application) { reader_->want(std::move(application)); };
+  return [this](ApplicationRef application) {
+    if (is_told_) {
+      reader_->want(std::move(application));
+    }
+  };
 }
 
 void ApplicationTelling::take_told(ToldApplications told) {

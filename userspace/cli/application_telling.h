@@ -3,6 +3,7 @@
 // reading what there is: metadata/application_reader.h.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 
@@ -24,6 +25,12 @@ class ApplicationTelling {
   [[nodiscard]] bool has_metadata() const { return has_metadata_; }
   // For an engine, which it outlives; empty where nothing is wanted.
   ApplicationSink sink();
+  // Whether what is sampled from now on is told of.
+  void let(bool may_tell) { is_told_ = may_tell; }
+  // That reading has used.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time() const {
+    return reader_ ? reader_->cpu_time() : std::chrono::nanoseconds();
+  }
   // As ApplicationReader's.
   void take_told(ToldApplications told);
   // With what is told by then, or before `patience` is over.
@@ -31,6 +38,7 @@ class ApplicationTelling {
 
  private:
   bool has_metadata_;
+  std::atomic<bool> is_told_ = true;
   std::optional<ApplicationReader> reader_;
 };
 

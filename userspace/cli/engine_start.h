@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -17,22 +18,25 @@
 namespace waggle {
 
 // The frequency that was asked for, or the kernel's limit, which is for the whole host: asking for
-// more fails.  Logged then.
-Result<int> allowed_frequency(int frequency_hz);
+// more fails.  Logged then.  0 with --mode allocation: its counts are no time.
+Result<int> allowed_frequency(const RecordOptions& options);
 
 struct ChosenEngine {
   EngineChoice choice;
   std::unique_ptr<RecordEngine> engine;
+  std::vector<std::string> left_out;  // by a limit, for the header
+  std::string warning;                // what it does without; "": nothing
 };
 enum class EngineUse {
   recording,  // one
   sessions,   // without end, where the engine can; each with profilers of runtimes of its own
   looks,      // as sessions, but too short for those
 };
-// `choice`: of choose_engine(); another one where that is refused.  `turns`: of the engines that
+// What the options ask for and the host allows: BPF, perf, or with --mode allocation and above
+// --skip-system-profilers-above nothing but profilers of runtimes.  `turns`: of the engines that
 // follow one another.
 Result<ChosenEngine> prepare_engine(
-    EngineChoice choice, const RecordOptions& options, int frequency_hz, EngineUse use,
+    const RecordOptions& options, int frequency_hz, EngineUse use,
     std::shared_ptr<RuntimeTurns> turns = std::make_shared<RuntimeTurns>());
 
 // The processes of `pids`, which may be threads, as perf has it; those that are gone are logged and

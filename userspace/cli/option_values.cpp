@@ -73,6 +73,19 @@ Result<int> parse_integer(std::string_view option, std::string_view text, int le
                                            with_commas(least), with_commas(most)));
 }
 
+Result<double> parse_decimal(std::string_view option, std::string_view text, int least, int most) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  const bool is_number = error == std::errc() && rest == end && std::isfinite(number);
+  if (is_number && number >= least && number <= most) {
+    return number;
+  }
+  return fail(Errc::malformed, fmt::format("--{}: {} {} ({} to {})", option, quoted(text),
+                                           is_number ? "is out of range" : "is not a number",
+                                           with_commas(least), with_commas(most)));
+}
+
 Result<std::int64_t> parse_size(std::string_view option, std::string_view text, std::int64_t least,
                                 std::int64_t most) {
   constexpr std::size_t kMaxBytes = 32;

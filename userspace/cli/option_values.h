@@ -21,6 +21,9 @@ std::string with_commas(std::int64_t number);
 // A whole number in [least, most].  The error names the option, the text and the range.
 Result<int> parse_integer(std::string_view option, std::string_view text, int least, int most);
 
+// A number in [least, most], with decimals.  The error is as parse_integer()'s.
+Result<double> parse_decimal(std::string_view option, std::string_view text, int least, int most);
+
 // A number of bytes in [least, most], as people write it: "512", "64 KiB", "1.5mb"; a unit is of
 // 1024 whichever way it is spelled.
 Result<std::int64_t> parse_size(std::string_view option, std::string_view text, std::int64_t least,

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "userspace/cli/application_telling.h"
 #include "userspace/cli/container_naming.h"
 #include "userspace/cli/engine_choice.h"
+#include "userspace/cli/engine_governor.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
@@ -29,16 +31,13 @@
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
-#include "userspace/cli/record_runtimes.h"
 #include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/cli/stop_signals.h"
 #include "userspace/metadata/system_metrics.h"
 #include "userspace/output/profile_header.h"
 #include "userspace/output/terminal_summary.h"
-#include "userspace/process/proc_fs.h"
 #include "userspace/profile/profile.h"
-#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -87,8 +86,6 @@ class RecordRun {
 
  private:
   Result<int> show_selected();
-  Result<bool> is_host_too_large();
-  Result<> prepare_allocation();
   Result<> prepare();
   Result<> select_targets();
   Result<> start();
@@ -108,6 +105,8 @@ class RecordRun {
   EngineChoice choice_;
   Selection selection_;
   std::optional<ApplicationTelling> applications_;  // outlives the engine
+  std::optional<EngineGovernor> governor_;          // once it samples
+  EngineGovernor::Rate rate_;                       // of the recording, once it has ended
   std::unique_ptr<RecordEngine> engine_;
   std::optional<EngineWatch> watch_;  // before the engine goes, its descriptors do
   std::optional<HeldCommand> command_;
@@ -124,57 +123,16 @@ class RecordRun {
   std::string last_cpu_problem_;  // said once
 };
 
-// --skip-system-profilers-above: the engine that is left out is told of once, and in the header.
-Result<bool> RecordRun::is_host_too_large() {
-  const std::size_t count = TRY(ProcFs().list_pids()).size();
-  if (options_.max_system_processes == 0 || count <= options_.max_system_processes) {
-    return false;
-  }
-  choice_.reason = fmt::format("--skip-system-profilers-above {}: the host has {} processes",
-                               options_.max_system_processes, count);
-  LOG_WARNING("{}, continuing with the profilers of runtimes alone", choice_.reason);
-  selection_.left_out.push_back(choice_.reason + ": no samples of the system");
-  return true;
-}
-
-// --mode allocation: async-profiler alone, in each JVM.
-Result<> RecordRun::prepare_allocation() {
-  TRY(check_outputs(options_.outputs));
-  // Without it nothing here can sample: a feature that is missing, not a target.
-  if (options_.async_profiler_path.empty()) {
-    if (const auto library = locate_tool("async-profiler", ""); !library) {
-      return fail(Errc::unsupported, "--mode allocation: " + library.error().what);
-    }
-  }
-  choice_.reason = fmt::format("--mode allocation: a sample for {} bytes, on average",
-                               with_commas(options_.alloc_interval_bytes));
-  frequency_hz_ = 0;  // counts are no time
-  RecordingFacts facts;
-  facts.engine = "none";
-  facts.event = "alloc";
-  facts.excluded.emplace_back("all but what Java allocates (--mode allocation)");
-  engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
-  return {};
-}
-
 Result<> RecordRun::prepare() {
-  if (options_.mode == ProfilingMode::allocation) {
-    return prepare_allocation();
-  }
-  if (TRY(is_host_too_large())) {
-    TRY(check_outputs(options_.outputs));
-    RecordingFacts facts;
-    facts.engine = "none";
-    engine_ = TRY(with_runtimes(make_idle_engine(std::move(facts)), options_, frequency_hz_));
-    return {};
-  }
-  EngineChoice choice = TRY(choose_engine(options_.engine, ask_host()));
   TRY(check_outputs(options_.outputs));
-  frequency_hz_ = TRY(allowed_frequency(options_.frequency_hz));
-  ChosenEngine chosen =
-      TRY(prepare_engine(std::move(choice), options_, frequency_hz_, EngineUse::recording));
+  frequency_hz_ = TRY(allowed_frequency(options_));
+  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, EngineUse::recording));
+  if (!chosen.warning.empty()) {
+    LOG_WARNING("{}", chosen.warning);
+  }
   choice_ = std::move(chosen.choice);
   engine_ = std::move(chosen.engine);
+  std::ranges::move(chosen.left_out, std::back_inserter(selection_.left_out));
   return {};
 }
 
@@ -206,6 +164,8 @@ Result<> RecordRun::start() {
   TRY(loop_->add(signals_->fd(), [this] { on_signal(); }));
   engine_->tell_applications(applications_->sink());
   TRY(engine_->start());
+  governor_.emplace(options_.budget, frequency_hz_, false, *applications_);
+  governor_->begin(*engine_);
   watch_.emplace(*loop_, [this] { failure_ = engine_->on_readable(); }, [this] { on_tick(); });
   TRY(watch_->watch(*engine_));
   times_.start = std::chrono::system_clock::now();
@@ -252,6 +212,7 @@ void RecordRun::housekeep() {
     LOG_WARNING("{}, continuing without it", last_cpu_problem_);
   }
   metrics_.poll();
+  governor_->housekeep(*engine_, command_ ? std::optional(command_->pid()) : std::nullopt);
   tell_problems();
   if (engine_->is_over()) {
     if (!options_.pids.empty()) {
@@ -343,11 +304,13 @@ Result<int> RecordRun::report_result() {
   }
   header.facts = complete_facts(recording.facts, {.engine_reason = choice_.reason,
                                                   .times = times_,
-                                                  .frequency_hz = frequency_hz_,
+                                                  .frequency_hz = rate_.frequency,
+                                                  .paused_s = rate_.paused_s,
                                                   .command_status = command_status_,
                                                   .cpu_s = std::nullopt});
   header.facts.excluded.insert(header.facts.excluded.begin(), selection_.left_out.begin(),
                                selection_.left_out.end());
+  std::ranges::move(governor_->left_out(), std::back_inserter(header.facts.excluded));
   const RecordingFacts& facts = header.facts;
   if (recording.profile.total() == 0) {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
@@ -386,7 +349,9 @@ Result<int> RecordRun::run() {
   TRY(select_targets());
   TRY(start());
   TRY(record_until_the_end());
+  EngineGovernor::hurry(*engine_);
   TRY(engine_->stop());
+  rate_ = governor_->take_rate(*engine_);
   times_.end = std::chrono::system_clock::now();
   bar_->clear();
   StopSignals::let_interrupt_end_us();

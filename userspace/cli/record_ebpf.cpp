@@ -2,6 +2,7 @@
 // The engine of hosts with BTF and BPF.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -128,6 +129,19 @@ class EbpfEngine final : public RecordEngine {
   void watch_spawned() override { recorder_->watch_execs(); }
   std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
   [[nodiscard]] EngineFigures figures() const override;
+  Result<> set_frequency(int frequency_hz) override {
+    return recorder_->set_frequency(frequency_hz);
+  }
+  Result<> pause() override {
+    recorder_->pause();
+    return {};
+  }
+  void go_on() override { recorder_->go_on(); }
+  void pace(std::optional<std::chrono::nanoseconds> a_second,
+            std::chrono::nanoseconds credit) override {
+    recorder_->pacer().limit(a_second, CpuPacer::Clock::now(), credit);
+  }
+  void forget_names() override { recorder_->forget_names(); }
   [[nodiscard]] bool can_cut() const override { return true; }
   Result<> prepare_session(const SessionSettings& settings) override;
   Result<SessionCut> cut(const SessionSettings* change) override;
@@ -151,7 +165,10 @@ EngineFigures EbpfEngine::figures() const {
           .queued_frames = recorder_->queued_frames(),
           .bpf_map_bytes = recorder_->map_bytes(),
           .tables_compiled = tables.compiled,
-          .tables_evicted = tables.evicted};
+          .tables_evicted = tables.evicted,
+          .unprepared = recorder_->unprepared(),
+          .stacks_time = recorder_->stacks_time(),
+          .background_time = recorder_->pacer().used()};
 }
 
 Result<> EbpfEngine::prepare_session(const SessionSettings& settings) {
@@ -202,6 +219,17 @@ std::vector<std::string> EbpfEngine::take_problems() {
   return problems;
 }
 
+TableOptions table_options_of(const RecordOptions& options) {
+  TableOptions tables{.files_directory = options.unwind_cache_dir,
+                      .prepares_running = options.command.empty()};
+  if (const std::size_t budget = options.budget.memory_bytes; budget != 0) {
+    constexpr std::size_t kParts = 4;  // tables, names; the rest and the profile have half of it
+    tables.budget_bytes = std::min(tables.budget_bytes, budget / kParts);
+    tables.names_bytes = std::min(tables.names_bytes, budget / kParts);
+  }
+  return tables;
+}
+
 Result<std::unique_ptr<RecordEngine>> make_engine(const RecordOptions& options, int frequency_hz,
                                                   bool is_lasting) {
   const bool is_walked =
@@ -218,8 +246,9 @@ Result<std::unique_ptr<RecordEngine>> make_engine(const RecordOptions& options, 
        .walks_python = is_walked,
        .has_python_lines = options.has_python_lines,
        .keeps_python_loops = options.has_python_eval_frames,
-       .ring_bytes = std::size_t{options.ring_size_kib} * 1024},
-      {.files_directory = options.unwind_cache_dir, .prepares_running = options.command.empty()},
+       .ring_bytes = std::size_t{options.ring_size_kib} * 1024,
+       .is_timed = options.budget.cpu_percent.has_value()},
+      table_options_of(options),
       {.is_walked = is_walked,
        .max_processes = options.max_python_processes,
        .has_versions = options.has_python_versions}));

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,12 @@ struct EngineFigures {
   std::uint64_t bpf_map_bytes = 0;
   std::uint64_t tables_compiled = 0;
   std::uint64_t tables_evicted = 0;
+  std::uint64_t unprepared = 0;  // programs and mappings that were left until they are sampled
+  // CPU time of its threads: for stacks, and for what can wait (names and tables of files, mappings
+  // of processes).
+  std::chrono::nanoseconds stacks_time{};
+  std::chrono::nanoseconds background_time{};
+  bool has_sampling_children = false;  // its children cost what sampling costs
 };
 
 // Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
@@ -109,6 +116,22 @@ class RecordEngine {
   virtual Result<SessionCut> cut(const SessionSettings* /*change*/) {
     return fail(Errc::unsupported, "sessions are recordings of their own");
   }
+  // What a budget asks for while it samples; Errc::unsupported where it cannot.
+  // From now on this many samples a second.
+  virtual Result<> set_frequency(int /*frequency_hz*/) {
+    return fail(Errc::unsupported, "the frequency cannot be changed while it samples");
+  }
+  // No sample is taken until go_on(), which cannot fail after it.
+  virtual Result<> pause() { return fail(Errc::unsupported, "sampling cannot be paused"); }
+  virtual void go_on() {}
+  // What may wait gets so much CPU time a second, and `credit` once; see CpuPacer.
+  virtual void pace(std::optional<std::chrono::nanoseconds> /*a_second*/,
+                    std::chrono::nanoseconds /*credit*/) {}
+  // Makes memory free that can be had again.
+  virtual void forget_names() {}
+  // Whether the profilers of runtimes run; they do at first.
+  virtual void let_runtimes(bool /*may_run*/) {}
+
   // On any thread: what waits for names, or for tools, ends soon with what there is.
   virtual void hurry() {}
   // For the profilers of runtimes that run beside it, as long as it lives.

@@ -37,6 +37,7 @@ class FallbackEngine final : public RecordEngine {
   Result<> tick() override { return recorder_->tick(); }
   Result<> housekeep() override { return recorder_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return recorder_->samples(); }
+  [[nodiscard]] EngineFigures figures() const override { return {.has_sampling_children = true}; }
   // Without perf nothing tells how often a stack stands for a sample.
   [[nodiscard]] bool is_over() const override {
     return recorder_->is_over() || recorder_->is_given_up();

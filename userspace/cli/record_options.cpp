@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "bpf/abi/select.h"
+#include "userspace/cli/budget_options.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/tools/phpspy/command.h"
 
@@ -229,30 +230,6 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
       return fail(Errc::malformed, "--unwind-cache: \"\" is no directory");
     }
     options.unwind_cache_dir = *text;
-  }
-  return {};
-}
-
-Result<> read_profiling_mode(const ParsedArguments& parsed, RecordOptions& options) {
-  if (const std::string* text = parsed.find("mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"cpu", "allocation", "none"});
-    const std::size_t choice = TRY(parse_choice("mode", *text, kNames));
-    if (kNames[choice] == "none") {
-      return fail(Errc::malformed, "--mode: none leaves no profiler to record with");
-    }
-    options.mode = static_cast<ProfilingMode>(choice);
-  }
-  const bool is_allocation = options.mode == ProfilingMode::allocation;
-  if (const std::string* text = parsed.find("alloc-interval")) {
-    constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
-    options.alloc_interval_bytes = TRY(parse_size("alloc-interval", *text, 1, kMaxBytes));
-    if (!is_allocation) {
-      return fail(Errc::malformed, "--alloc-interval: needs --mode allocation");
-    }
-  }
-  if (is_allocation && parsed.has("frequency")) {
-    return fail(Errc::malformed,
-                "--frequency: cannot go with --mode allocation, which has --alloc-interval");
   }
   return {};
 }
@@ -478,7 +455,15 @@ Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
 }  // namespace
 
 std::string_view profiling_mode_name(ProfilingMode mode) {
-  return mode == ProfilingMode::allocation ? "allocation" : "cpu";
+  switch (mode) {
+    case ProfilingMode::allocation:
+      return "allocation";
+    case ProfilingMode::none:
+      return "none";
+    case ProfilingMode::cpu:
+      break;
+  }
+  return "cpu";
 }
 
 bool is_start_of_container_id(std::string_view text) {
@@ -496,11 +481,32 @@ std::string_view kernel_filter_of(const RecordOptions& options) {
                                              : "";
 }
 
+Result<> read_profiling_mode(const ParsedArguments& parsed, RecordOptions& options) {
+  if (const std::string* text = parsed.find("mode")) {
+    constexpr auto kNames = std::to_array<std::string_view>({"cpu", "allocation", "none"});
+    options.mode = static_cast<ProfilingMode>(TRY(parse_choice("mode", *text, kNames)));
+  }
+  const bool is_allocation = options.mode == ProfilingMode::allocation;
+  if (const std::string* text = parsed.find("alloc-interval")) {
+    constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
+    options.alloc_interval_bytes = TRY(parse_size("alloc-interval", *text, 1, kMaxBytes));
+    if (!is_allocation) {
+      return fail(Errc::malformed, "--alloc-interval: needs --mode allocation");
+    }
+  }
+  if (is_allocation && parsed.has("frequency")) {
+    return fail(Errc::malformed,
+                "--frequency: cannot go with --mode allocation, which has --alloc-interval");
+  }
+  return {};
+}
+
 Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_sampling(parsed, options));
   TRY(read_targets(parsed, options));
   TRY(read_perf(parsed, options));
   TRY(read_limits(parsed, options));
+  TRY(read_budget(parsed, options.budget));
   TRY(read_python(parsed, options));
   TRY(read_runtimes(parsed, options));
   TRY(read_java(parsed, options));
@@ -513,6 +519,9 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   RecordOptions options;
   TRY(read_duration(parsed, options));
   TRY(read_profiling_mode(parsed, options));
+  if (options.mode == ProfilingMode::none) {
+    return fail(Errc::malformed, "--mode: none leaves no profiler to record with");
+  }
   TRY(read_recording(parsed, options));
   TRY(read_output(parsed, options));
   return options;

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "userspace/cli/options.h"
 #include "userspace/cli/output_path.h"
+#include "userspace/health/governor.h"
 #include "userspace/metadata/application_id.h"
 #include "userspace/select/cgroup_ranking.h"
 #include "userspace/tools/async_profiler/safemode.h"
@@ -33,7 +34,7 @@ enum class PythonMode {
 };
 
 // What is counted.
-enum class ProfilingMode { cpu, allocation };
+enum class ProfilingMode { cpu, allocation, none };
 
 // Of async-profiler, with ProfilingMode::cpu; automatic: cpu, which needs no perf events where
 // there are none.
@@ -63,6 +64,7 @@ struct RecordOptions {
   bool is_perf_disabled = false;    // the fallback engine: stacks of runtimes alone
   std::string pin_dir;              // "": nothing is pinned
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
+  Budget budget;                    // for all that waggle does
   std::uint32_t ring_size_kib = 0;  // of each ring buffer, a power of two; 0: automatic
   PythonMode python_mode = PythonMode::automatic;
   std::string py_spy_path;                 // "": where it is found
@@ -114,8 +116,10 @@ std::string_view kernel_filter_of(const RecordOptions& options);
 
 const Syntax& record_syntax();
 
-// All options of `record` that another verb can have too, and their values, but for duration and
-// outputs; what is not given stays.
+// --mode and --alloc-interval.
+Result<> read_profiling_mode(const ParsedArguments& parsed, RecordOptions& options);
+// All options of `record` that another verb can have too, and their values, but for duration, mode
+// and outputs; what is not given stays.
 std::span<const Option> recording_options();
 Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options);
 

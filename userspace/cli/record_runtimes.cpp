@@ -81,6 +81,15 @@ class EngineWithRuntimes final : public RecordEngine {
   }
   void tell_applications(const ApplicationSink& sink) override { engine_->tell_applications(sink); }
   [[nodiscard]] bool can_cut() const override { return engine_->can_cut(); }
+  Result<> set_frequency(int frequency_hz) override { return engine_->set_frequency(frequency_hz); }
+  Result<> pause() override { return engine_->pause(); }
+  void go_on() override { engine_->go_on(); }
+  void pace(std::optional<std::chrono::nanoseconds> a_second,
+            std::chrono::nanoseconds credit) override {
+    engine_->pace(a_second, credit);
+  }
+  void forget_names() override { engine_->forget_names(); }
+  void let_runtimes(bool may_run) override;
   Result<SessionCut> cut(const SessionSettings* change) override;
   void hurry() override {
     engine_->hurry();
@@ -110,6 +119,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<std::future<void>> ending_;  // those before it
   std::set<std::uint32_t> left_pythons_;   // of those that may still run
   bool has_told_of_left_ = false;
+  bool may_run_ = true;  // the profilers, as let_runtimes() says
   std::optional<SpawnedProcesses> spawned_;
   std::uint64_t told_dropped_ = 0;  // of `spawned_`
   std::vector<std::string> problems_;
@@ -238,8 +248,20 @@ std::future<Result<RoundReport>> EngineWithRuntimes::end_round() {
   return report;
 }
 
+// Those of this session end now; the next one's are as it says.
+void EngineWithRuntimes::let_runtimes(bool may_run) {
+  may_run_ = may_run;
+  if (!may_run && round_ != nullptr) {
+    round_->interrupt();
+  }
+}
+
 // The profilers of the session that has begun.
 void EngineWithRuntimes::begin_round() {
+  if (!may_run_) {
+    round_ = std::make_unique<RuntimeRound>();
+    return;
+  }
   if (const Result<> prepared = prepare_round(); !prepared) {
     problems_.push_back(fmt::format("{}: this session continues without profilers of runtimes",
                                     prepared.error().what));

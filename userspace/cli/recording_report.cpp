@@ -127,6 +127,7 @@ RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
   facts.end_time = unix_seconds(run.times.end);
   facts.engine_reason = run.engine_reason;
   facts.frequency = run.frequency_hz;
+  facts.paused_s += run.paused_s;
   facts.command_status = run.command_status;
   add_own_overhead(run.cpu_s, facts.overhead);
   return facts;

@@ -172,13 +172,16 @@ void RuntimeRound::select_pid(pid_t pid) {
 }
 
 void RuntimeRound::add(pid_t pid) {
+  if (is_interrupted_) {
+    return;
+  }
   for (const auto& profiler : profilers_) {
     profiler->add(pid);
   }
 }
 
 void RuntimeRound::add_left_python(pid_t pid) {
-  if (left_to_ != nullptr) {
+  if (left_to_ != nullptr && !is_interrupted_) {
     left_to_->add(pid);
   }
 }
@@ -239,6 +242,9 @@ void RuntimeRound::tick() {
     begin();
     return;
   }
+  if (is_interrupted_) {
+    return;  // those that end are readable
+  }
   for (const auto& profiler : profilers_) {
     profiler->tick();
   }
@@ -254,6 +260,9 @@ std::vector<std::string> RuntimeRound::take_problems() {
 
 // All end at the same time.
 void RuntimeRound::interrupt() {
+  if (std::exchange(is_interrupted_, true)) {
+    return;
+  }
   turns_ = nullptr;
   for (const auto& profiler : profilers_) {
     profiler->interrupt();

@@ -65,7 +65,7 @@ class RuntimeRound {
   void tick();
   std::vector<std::string> take_problems();
 
-  // As RuntimeProfiler has them.
+  // As RuntimeProfiler has them; after interrupt() none begins.
   void interrupt();
   Result<RoundReport> finish(const std::stop_token& hurry);
 
@@ -77,6 +77,7 @@ class RuntimeRound {
   std::unique_ptr<RuntimeTurn> turn_;  // given back once the profilers are gone
   std::vector<std::unique_ptr<RuntimeProfiler>> profilers_;
   ProcessToolProfiler* left_to_ = nullptr;  // one of them; nullptr: none
+  bool is_interrupted_ = false;
   UniqueFd timer_;  // runs at first: ticks are seconds apart, and processes are looked at in slices
   std::chrono::steady_clock::time_point begun_;
 };

@@ -101,13 +101,14 @@ TopRun::~TopRun() {
 
 Result<> TopRun::prepare() {
   const RecordOptions& recording = options_.recording;
-  state_.shown.frequency_hz = TRY(allowed_frequency(recording.frequency_hz));
+  state_.shown.frequency_hz = TRY(allowed_frequency(recording));
   const SessionSettings settings{.pids = TRY(find_processes(recording.pids)),
                                  .selection = TRY(find_selection(recording)),
                                  .frequency_hz = state_.shown.frequency_hz};
-  EngineChoice choice = TRY(choose_engine(recording.engine, ask_host()));
-  ChosenEngine chosen = TRY(
-      prepare_engine(std::move(choice), recording, state_.shown.frequency_hz, EngineUse::looks));
+  ChosenEngine chosen = TRY(prepare_engine(recording, state_.shown.frequency_hz, EngineUse::looks));
+  if (!chosen.warning.empty()) {
+    LOG_WARNING("{}", chosen.warning);
+  }
   engine_ = std::move(chosen.engine);
   return engine_->prepare_session(settings);
 }

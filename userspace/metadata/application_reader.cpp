@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <utility>
 
+#include "base/cpu_pacer.h"
+
 namespace waggle {
 
 namespace {
@@ -67,6 +69,7 @@ void ApplicationReader::run(const std::stop_token& stop) {
     if (auto facts = read_application(*application, wishes_, *told, files_)) {
       application->tell(intern(*std::move(facts)));
     }
+    cpu_time_ = thread_cpu_time();
     lock.lock();
     is_reading_ = false;
     changed_.notify_all();

@@ -3,6 +3,7 @@
 // is read: application_metadata.h.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -35,6 +36,8 @@ class ApplicationReader {
   void want(ApplicationRef application);
   // Until all that is wanted is told, or the time is over.
   void wait(std::chrono::milliseconds longest);
+  // That its thread has used so far.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time() const { return cpu_time_; }
   // What others tell of processes; of those that are read from now on.
   void take_told(ToldApplications told);
 
@@ -46,6 +49,8 @@ class ApplicationReader {
   const ApplicationWishes wishes_;
   ApplicationFiles files_;  // the thread's alone, as the next
   std::unordered_map<std::string, std::weak_ptr<const ApplicationFacts>> known_;
+
+  std::atomic<std::chrono::nanoseconds> cpu_time_{};
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <tuple>
 #include <utility>
@@ -20,6 +21,9 @@ namespace {
 // size has as much as LLVM's library.
 constexpr std::uint64_t kLargeBytes = std::uint64_t{32} << 20;
 
+// How soon it is seen that the pacer lets work begin.
+constexpr std::chrono::milliseconds kPacerLook(50);
+
 Result<ElfFile> open_elf(const ExecutableFileRef& file, const FilePlace& place) {
   if (file == nullptr) {
     return ElfFile::from_bytes(TRY(read_vdso()));
@@ -30,16 +34,19 @@ Result<ElfFile> open_elf(const ExecutableFileRef& file, const FilePlace& place) 
 }  // namespace
 
 Result<std::unique_ptr<UnwindCompiler>> UnwindCompiler::start(UnwindCache& cache,
-                                                              UnwindTableFiles* files) {
+                                                              UnwindTableFiles* files,
+                                                              CpuPacer* pacer) {
   UniqueFd done_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!done_fd.is_open()) {
     return fail_errno("eventfd", errno);
   }
-  return std::unique_ptr<UnwindCompiler>(new UnwindCompiler(cache, files, std::move(done_fd)));
+  return std::unique_ptr<UnwindCompiler>(
+      new UnwindCompiler(cache, files, pacer, std::move(done_fd)));
 }
 
-UnwindCompiler::UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, UniqueFd done_fd)
-    : cache_(cache), files_(files), done_fd_(std::move(done_fd)) {
+UnwindCompiler::UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, CpuPacer* pacer,
+                               UniqueFd done_fd)
+    : cache_(cache), files_(files), pacer_(pacer), done_fd_(std::move(done_fd)) {
   for (Lane& lane : lanes_) {
     lane.thread = std::jthread([this, &lane] { run(lane); });
   }
@@ -79,6 +86,14 @@ std::vector<CompiledTable> UnwindCompiler::take() {
   return std::exchange(done_, {});
 }
 
+// Until there is some that may begin.
+void UnwindCompiler::wait_for_work(Lane& lane, std::unique_lock<std::mutex>& lock) {
+  lane.changed.wait(lock, [&] { return !lane.queue.empty() || is_finishing_; });
+  while (!is_finishing_ && pacer_ != nullptr && !pacer_->may_begin()) {
+    lane.changed.wait_for(lock, kPacerLook);
+  }
+}
+
 std::optional<UnwindCompiler::Work> UnwindCompiler::next(Lane& lane) {
   std::unique_lock lock(mutex_);
   if (lane.queue.empty() && !is_finishing_) {
@@ -86,7 +101,7 @@ std::optional<UnwindCompiler::Work> UnwindCompiler::next(Lane& lane) {
     cache_.grow_ahead();
     lock.lock();
   }
-  lane.changed.wait(lock, [&] { return !lane.queue.empty() || is_finishing_; });
+  wait_for_work(lane, lock);
   if (is_finishing_) {
     return std::nullopt;
   }
@@ -132,9 +147,14 @@ CompiledTable UnwindCompiler::compile_one(const Work& work) {
   return compiled;
 }
 
+CompiledTable UnwindCompiler::compile_paced(const Work& work) {
+  const PacedWork paced(pacer_);
+  return compile_one(work);
+}
+
 void UnwindCompiler::run(Lane& lane) {
   while (const std::optional<Work> work = next(lane)) {
-    CompiledTable compiled = compile_one(*work);
+    CompiledTable compiled = compile_paced(*work);
     const std::scoped_lock lock(mutex_);
     done_.push_back(std::move(compiled));
     const std::uint64_t one = 1;

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/cpu_pacer.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "symbolizer/elf_file.h"
@@ -37,9 +38,11 @@ struct CompiledTable {
 // tables of others never wait for one.
 class UnwindCompiler {
  public:
-  // The cache and the files, if there are any, outlive it.
+  // The cache, and the files and the pacer where there are any, outlive it.  What the pacer does
+  // not let begin waits.
   static Result<std::unique_ptr<UnwindCompiler>> start(UnwindCache& cache,
-                                                       UnwindTableFiles* files = nullptr);
+                                                       UnwindTableFiles* files = nullptr,
+                                                       CpuPacer* pacer = nullptr);
   UnwindCompiler(const UnwindCompiler&) = delete;
   UnwindCompiler& operator=(const UnwindCompiler&) = delete;
   ~UnwindCompiler();
@@ -68,15 +71,18 @@ class UnwindCompiler {
     std::jthread thread;
   };
 
-  UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, UniqueFd done_fd);
+  UnwindCompiler(UnwindCache& cache, UnwindTableFiles* files, CpuPacer* pacer, UniqueFd done_fd);
   Lane& lane_of(const ExecutableFileRef& file);
   void run(Lane& lane);
+  void wait_for_work(Lane& lane, std::unique_lock<std::mutex>& lock);
   std::optional<Work> next(Lane& lane);
+  CompiledTable compile_paced(const Work& work);
   CompiledTable compile_one(const Work& work);
   Result<UnwindTable> make_table(const ElfFile& elf, const FileIdentity* identity);
 
   UnwindCache& cache_;
   UnwindTableFiles* files_;
+  CpuPacer* pacer_;
   UniqueFd done_fd_;
   std::mutex mutex_;
   std::vector<CompiledTable> done_;  // guarded by mutex_

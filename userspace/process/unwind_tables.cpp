@@ -40,10 +40,10 @@ const ElfSegment* find_segment(const std::vector<ElfSegment>& segments, std::uin
 }  // namespace
 
 Result<UnwindTables> UnwindTables::start(int nodes_map, int rules_map, std::size_t budget_bytes,
-                                         std::unique_ptr<UnwindTableFiles> files) {
+                                         std::unique_ptr<UnwindTableFiles> files, CpuPacer* pacer) {
   auto cache = std::make_unique<UnwindCache>(nodes_map, rules_map, budget_bytes);
   TRY(cache->prepare());
-  auto compiler = TRY(UnwindCompiler::start(*cache, files.get()));
+  auto compiler = TRY(UnwindCompiler::start(*cache, files.get(), pacer));
   return UnwindTables(std::move(cache), std::move(files), std::move(compiler));
 }
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/cpu_pacer.h"
 #include "base/result.h"
 #include "userspace/process/executable_files.h"
 #include "userspace/process/unwind_cache.h"
@@ -56,10 +57,11 @@ class UnwindTables {
   };
 
   // The descriptors of unw_nodes and unw_rules, which stay the caller's.
-  // `files` on disk are read first, where there are any.
+  // `files` on disk are read first, where there are any.  `pacer` as UnwindCompiler's.
   static Result<UnwindTables> start(int nodes_map, int rules_map,
                                     std::size_t budget_bytes = kBudgetBytes,
-                                    std::unique_ptr<UnwindTableFiles> files = nullptr);
+                                    std::unique_ptr<UnwindTableFiles> files = nullptr,
+                                    CpuPacer* pacer = nullptr);
 
   // Asks for the table of a file, if nobody did.
   void want(const ExecutableFileRef& file, const FilePlace& place, UnwindUrgency urgency);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
 #include <iterator>
 #include <span>
@@ -24,6 +25,11 @@ constexpr std::size_t kMaxRememberedNames = 1 << 18;
 constexpr std::size_t kPerfMapBytes = std::size_t{32} << 20;
 constexpr std::size_t kMaxQueued = 8;
 constexpr std::size_t kMaxQueuedFrames = std::size_t{1} << 20;  // 16 MiB, by offer()
+// While files wait for the pacer: what can be named in 50 ms once they are read, and descriptors.
+constexpr std::size_t kMaxPacedFrames = std::size_t{1} << 16;
+constexpr std::size_t kMaxPacedFiles = 128;
+constexpr std::chrono::seconds kMaxPacedSession(5);  // from its end on
+constexpr std::chrono::milliseconds kPacerLook(50);
 constexpr std::string_view kVdso = "[vdso]";
 constexpr std::string_view kBesidePython = "_[pn]";  // as gProfiler's PyPerf has it
 
@@ -216,11 +222,11 @@ std::string FrameNamer::text_in_kernel(std::uint64_t address) {
   return symbol ? std::string(symbol->name) + "_[k]" : "[unknown]_[k]";
 }
 
-Resolver::Resolver(std::size_t module_cache_bytes)
-    : namer_(module_cache_bytes, stop_.get_token()), thread_([this] { run(); }) {}
+Resolver::Resolver(std::size_t module_cache_bytes, CpuPacer* pacer)
+    : pacer_(pacer), namer_(module_cache_bytes, stop_.get_token()), thread_([this] { run(); }) {}
 
 Resolver::~Resolver() {
-  hurry();
+  stop_.request_stop();
   const std::scoped_lock lock(mutex_);
   is_finishing_ = true;
   queue_.clear();
@@ -260,6 +266,9 @@ std::future<Resolver::Resolved> Resolver::cut() {
   Cut cut;
   std::future<Resolved> resolved = cut.get_future();
   const std::scoped_lock lock(mutex_);
+  if (ended_count_++ == 0) {
+    ended_ = std::chrono::steady_clock::now();
+  }
   queue_.emplace_back(std::move(cut));
   changed_.notify_all();
   return resolved;
@@ -270,9 +279,26 @@ std::size_t Resolver::queued_frames() const {
   return queued_frames_;
 }
 
+void Resolver::hurry() {
+  const std::scoped_lock lock(mutex_);
+  stop_.request_stop();
+  changed_.notify_all();
+}
+
+// The first of the files that wait.
+bool Resolver::may_read() const {
+  return pacer_ == nullptr || is_finishing_ || stop_.stop_requested() ||
+         unread_.size() > kMaxPacedFiles || queued_frames_ > kMaxPacedFrames ||
+         (ended_count_ != 0 && std::chrono::steady_clock::now() > ended_ + kMaxPacedSession) ||
+         pacer_->may_begin();
+}
+
 std::optional<Resolver::Work> Resolver::next_work() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !unread_.empty() || !queue_.empty() || is_finishing_; });
+  while (!unread_.empty() && !may_read()) {
+    changed_.wait_for(lock, kPacerLook);
+  }
   if (!unread_.empty()) {
     OpenedFile file = std::move(unread_.front());
     unread_.pop_front();
@@ -285,6 +311,7 @@ std::optional<Resolver::Work> Resolver::next_work() {
   queue_.pop_front();
   changed_.notify_all();
   if (auto* cut = std::get_if<Cut>(&next)) {
+    --ended_count_;
     return std::move(*cut);
   }
   auto& batch = std::get<LocatedBatch>(next);
@@ -301,12 +328,18 @@ Resolver::Resolved Resolver::take_profile() {
 
 void Resolver::run() {
   while (std::optional<Work> work = next_work()) {
+    if (forgets_modules_.exchange(false)) {
+      namer_.forget_modules();
+    }
     if (auto* file = std::get_if<OpenedFile>(&*work)) {
+      const PacedWork paced(pacer_);
       namer_.read(std::move(*file));
     } else if (auto* cut = std::get_if<Cut>(&*work)) {
       cut->set_value(take_profile());
     } else {
+      const std::chrono::nanoseconds begin = thread_cpu_time();
       namer_.add(std::get<LocatedBatch>(*work), profile_);
+      naming_time_ = naming_time_.load() + (thread_cpu_time() - begin);
     }
   }
 }

@@ -3,6 +3,8 @@
 // reading a symbol table takes up to seconds, and the main loop must not wait.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/cpu_pacer.h"
 #include "base/result.h"
 #include "symbolizer/kernel_symbols.h"
 #include "symbolizer/module.h"
@@ -36,6 +39,8 @@ class FrameNamer {
   // Once `stop` is requested nothing more is read: frames whose names are not in memory show where
   // they are.
   explicit FrameNamer(std::size_t module_cache_bytes, std::stop_token stop = {});
+
+  void forget_modules() { modules_.clear(); }
 
   // Reads the names of a file, so that it can be closed.
   void read(OpenedFile opened);
@@ -85,7 +90,9 @@ class FrameNamer {
 // Owner of the thread and, until finish(), of the profile.
 class Resolver {
  public:
-  explicit Resolver(std::size_t module_cache_bytes);
+  // `pacer`, if there is one, outlives it.  Files that it does not let be read wait, and so do the
+  // stacks behind them, while these are few.
+  explicit Resolver(std::size_t module_cache_bytes, CpuPacer* pacer = nullptr);
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
@@ -110,7 +117,12 @@ class Resolver {
   // After all batches are resolved.  Once.
   Resolved finish();
   // On any thread: what is to be resolved is, soon, with the names that are in memory.
-  void hurry() { stop_.request_stop(); }
+  void hurry();
+
+  // CPU time that stacks have taken, without the reading of files.
+  [[nodiscard]] std::chrono::nanoseconds naming_time() const { return naming_time_; }
+  // On any thread: the names of all files are forgotten soon, and read again where they are wanted.
+  void forget_modules() { forgets_modules_ = true; }
 
   // Frames that wait for their names.
   [[nodiscard]] std::size_t queued_frames() const;
@@ -121,11 +133,15 @@ class Resolver {
   using Work = std::variant<LocatedBatch, Cut, OpenedFile>;
 
   void run();
+  [[nodiscard]] bool may_read() const;
   std::optional<Work> next_work();
 
   Resolved take_profile();
 
+  CpuPacer* pacer_;
   std::stop_source stop_;
+  std::atomic<bool> forgets_modules_ = false;
+  std::atomic<std::chrono::nanoseconds> naming_time_{};
   FrameNamer namer_;  // the thread's alone until finish()
   Profile profile_;   // likewise
   mutable std::mutex mutex_;
@@ -133,8 +149,10 @@ class Resolver {
   std::deque<Queued> queue_;       // guarded by mutex_
   std::size_t queued_frames_ = 0;  // guarded by mutex_
   std::deque<OpenedFile> unread_;  // guarded by mutex_; before the queue: each is open
-  bool is_finishing_ = false;      // guarded by mutex_
-  std::jthread thread_;            // last: it uses all of the above
+  std::size_t ended_count_ = 0;    // guarded by mutex_; sessions in the queue
+  std::chrono::steady_clock::time_point ended_;  // guarded by mutex_; the first of them
+  bool is_finishing_ = false;                    // guarded by mutex_
+  std::jthread thread_;                          // last: it uses all of the above
 };
 
 }  // namespace waggle

@@ -48,6 +48,9 @@ Result<> CpuEvents::open(int cpu) {
     return fail_errno("duplicate a perf event", errno);
   }
   BpfLink link = TRY(attach_perf_event(program_, std::move(event)));
+  if (is_paused_) {
+    (void)disable_event(reader.get());  // fails only for a CPU that is gone
+  }
   cpus_[cpu] = CpuEvent{.link = std::move(link), .event = std::move(reader)};
   return {};
 }
@@ -69,6 +72,9 @@ Result<> CpuEvents::start(bpf_program* program) {
 
 // An event dies with its CPU and does not come back with it: its clock stands still.
 bool CpuEvents::is_alive(CpuEvent& cpu) const {
+  if (is_paused_) {
+    return true;  // all stand still: it is looked at again later
+  }
   const Result<EventCount> now = read_event(cpu.event.get());
   if (!now || now->time_enabled_ns <= cpu.time_enabled_ns) {
     return false;
@@ -119,12 +125,14 @@ Result<> CpuEvents::set_frequency(int frequency) {
 }
 
 void CpuEvents::pause() {
+  is_paused_ = true;
   for (const auto& [cpu, event] : cpus_) {
     (void)disable_event(event.event.get());  // fails only for a CPU that is gone
   }
 }
 
 void CpuEvents::go_on() {
+  is_paused_ = false;
   for (const auto& [cpu, event] : cpus_) {
     (void)enable_event(event.event.get());  // likewise
   }

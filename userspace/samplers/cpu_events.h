@@ -25,7 +25,7 @@ class CpuEvents {
   // From now on this many samples a second; between the old and the new rate a CPU goes without an
   // event for some microseconds.
   Result<> set_frequency(int frequency);
-  // No run starts until go_on(); runs in progress may still be.
+  // No run starts until go_on(), on CPUs that come online neither; runs in progress may still be.
   void pause();
   void go_on();
   // No run starts after this returns; runs in progress may still be.
@@ -53,6 +53,7 @@ class CpuEvents {
   SamplingEvent event_;
   int frequency_;
   bpf_program* program_ = nullptr;
+  bool is_paused_ = false;
   std::map<int, CpuEvent> cpus_;
   std::uint64_t closed_count_ = 0;   // of events that are gone
   std::uint64_t idle_start_ns_ = 0;  // idle time of all CPUs at start()

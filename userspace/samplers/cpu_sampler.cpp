@@ -79,6 +79,7 @@ namespace {
 struct Received {
   std::array<StackStore, 2> stacks;  // by the low bit of the generation, as the count tables
   std::vector<CpuSampler::Unplaced> unplaced;  // processes of stacks that had frames without a file
+  std::vector<CpuSampler::Unplaced> sampled;   // and of all
   std::vector<std::vector<std::byte>> python_names;
 };
 
@@ -108,6 +109,10 @@ struct CpuSampler::State {
 
 namespace {
 
+bool is_same(const process_id& a, const process_id& b) {
+  return std::memcmp(&a, &b, sizeof(a)) == 0;  // it has no padding
+}
+
 bool is_address(std::uint64_t frame) {
   return frame_kind_of(frame) == FRAME_USER;
 }
@@ -129,10 +134,15 @@ int keep_stack(void* context, void* data, std::size_t size) {
     received.unplaced.push_back({.process = head->process, .time_ns = head->time_ns});
     return 0;
   }
+  const CpuSampler::Unplaced sampled{
+      .process = head->process, .time_ns = head->time_ns, .is_sampled = true};
+  if (received.sampled.empty() || !is_same(received.sampled.back().process, head->process)) {
+    received.sampled.push_back(sampled);
+  }
   const std::span<const std::uint64_t> stack(frames, head->frame_count);
   received.stacks[head->generation & 1].put(head->stack_id, head->time_ns, stack);
   if (std::ranges::any_of(stack, is_address)) {
-    received.unplaced.push_back({.process = head->process, .time_ns = head->time_ns});
+    received.unplaced.push_back(sampled);
   }
   return 0;
 }
@@ -162,6 +172,7 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   skeleton.rodata->sel_has_cgroups = options.is_cgroup_filtered ? 1 : 0;
   skeleton.rodata->sel_has_comms = options.is_comm_filtered ? 1 : 0;
   config.is_thread_counted = options.counts_threads ? 1 : 0;
+  config.is_timed = options.is_timed ? 1 : 0;
   skeleton.rodata->py_has_lines = options.has_python_lines ? 1 : 0;
   skeleton.rodata->py_keeps_loops = options.keeps_python_loops ? 1 : 0;
   config.ring_count = ring_count;
@@ -356,6 +367,10 @@ Result<> CpuSampler::consume() {
 
 std::vector<CpuSampler::Unplaced> CpuSampler::take_unplaced() {
   return std::exchange(state_->received.unplaced, {});
+}
+
+std::vector<CpuSampler::Unplaced> CpuSampler::take_sampled() {
+  return std::exchange(state_->received.sampled, {});
 }
 
 std::vector<std::vector<std::byte>> CpuSampler::take_python_names() {

@@ -36,6 +36,7 @@ struct CpuSamplerOptions {
   std::size_t ring_bytes = 0;          // of each ring, a power of two; 0: chosen by frequency
   std::uint32_t max_processes = 4096;  // whose mappings the kernel side can know
   bool skips_itself = true;            // this process is never sampled
+  bool is_timed = false;               // cpu_stats::run_ns counts
 };
 
 // One line of the count table.  Views are valid during the call that hands it out.
@@ -85,9 +86,12 @@ class CpuSampler {
   // a program, since the last call.
   struct Unplaced {
     process_id process;
-    std::uint64_t time_ns;  // CLOCK_MONOTONIC, of the sample
+    std::uint64_t time_ns;    // CLOCK_MONOTONIC, of the sample
+    bool is_sampled = false;  // else it may be soon
   };
   std::vector<Unplaced> take_unplaced();
+  // The processes of all stacks since the last call, some more than once.
+  std::vector<Unplaced> take_sampled();
   // Records of py_names that were read since the last call: whole, one after the other in time.
   // Those that a stack needs are read no later than the stack.
   std::vector<std::vector<std::byte>> take_python_names();

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an agent tells of itself, asked by a plain client, by Prometheus, and heard by systemd's
 // side of the protocol.
-#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +23,7 @@
 #include "base/unique_fd.h"
 #include "bpf/abi/stats.h"
 #include "tests/e2e/agent/agent_process.h"
+#include "tests/e2e/agent/http_client.h"
 #include "tests/test_program.h"
 
 namespace waggle {
@@ -33,48 +32,6 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 using Words = std::vector<std::string>;
-
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-std::uint16_t free_port() {
-  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  CHECK(socket.is_open());
-  sockaddr_in address = loopback(0);
-  socklen_t size = sizeof(address);
-  CHECK(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
-  CHECK(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return ntohs(address.sin_port);
-}
-
-// The whole answer to `text`, with its head; "" when there is none.
-std::string ask(std::uint16_t port, const std::string& text) {
-  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = loopback(port);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return "";
-  }
-  (void)::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
-  std::string answer;
-  std::array<char, 65536> buffer{};
-  ssize_t size = 0;
-  while ((size = ::read(socket.get(), buffer.data(), buffer.size())) > 0) {
-    answer.append(buffer.data(), static_cast<std::size_t>(size));
-  }
-  return answer;
-}
-std::string get(std::uint16_t port, const std::string& path) {
-  return ask(port, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-}
-std::string body_of(const std::string& answer) {
-  const std::size_t end = answer.find("\r\n\r\n");
-  return end == std::string::npos ? "" : answer.substr(end + 4);
-}
 
 TEST(AgentHealth, tells_every_counter_with_its_meaning) {
   const TestProgram program({RECURSION, "20"});

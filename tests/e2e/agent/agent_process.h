@@ -37,7 +37,7 @@ class AgentPlace {
   [[nodiscard]] std::string path(const std::string& name) const { return dir_.path() + "/" + name; }
   [[nodiscard]] std::string output() const { return path("profiles"); }
 
-  // With a lock that no other test has.
+  // With a lock that no other test has, and no limit to what it may cost.
   [[nodiscard]] std::vector<std::string> words(const std::vector<std::string>& more) const {
     std::vector<std::string> words = {"agent",
                                       "-o",
@@ -48,6 +48,9 @@ class AgentPlace {
                                       path("waggle.log"),
                                       "--lock",
                                       "waggle_test_" + std::to_string(::getpid())};
+    if (std::ranges::find(more, "--cpu-budget") == more.end()) {
+      words.insert(words.end(), {"--cpu-budget", "0"});
+    }
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }

@@ -145,7 +145,7 @@ TEST(AgentOptions, are_those_of_gprofiler) {
   EXPECT_TRUE(all->is_rootless);
   EXPECT_FALSE(all->checks_pid_namespace);
   EXPECT_FALSE(all->disables_core_files);
-  EXPECT_FALSE(read({"-o", "out", "--mode", "none"})->has_profilers);
+  EXPECT_EQ(read({"-o", "out", "--mode", "none"})->recording.mode, ProfilingMode::none);
   EXPECT_EQ(read({}).error().what,
             "Must pass at least one output method (--upload-results / --output-dir)");
 }
