@@ -24,8 +24,12 @@ constexpr std::array<std::string_view, 3> kFeatureNames = {
     "profilers of runtimes", "the flame graph page", "metadata of applications"};
 
 std::string why(const Governor::Decision& decision, const Budget& budget) {
-  return fmt::format("waggle costs {:.2f} % of a core, --cpu-budget allows {:g}", decision.percent,
-                     budget.cpu_percent.value_or(0));
+  const Governor::Shares& shares = decision.shares;
+  return fmt::format(
+      "waggle costs {:.2f} % of a core (samples {:.2f}, files {:.2f}, tools and metadata {:.2f}), "
+      "--cpu-budget allows {:g}",
+      shares.total, shares.sampling, shares.background, shares.all_features,
+      budget.cpu_percent.value_or(0));
 }
 
 }  // namespace
@@ -133,7 +137,7 @@ void EngineGovernor::change_frequency(const Governor::Decision& decision, Record
   const int hz = governor_.frequency_hz();
   const std::uint64_t samples = engine.sample_count();
   const Result<> set = engine.set_frequency(hz);
-  const std::string reason = decision.percent == 0
+  const std::string reason = decision.shares.total == 0
                                  ? fmt::format("--cpu-budget {:g}", *governor_.budget().cpu_percent)
                                  : why(decision, governor_.budget());
   if (!set && set.error().code == Errc::unsupported) {

@@ -91,9 +91,9 @@ Governor::Decision Governor::judge(Cost cost) {
   if (is_whole_window(cost)) {
     const Shares shares = shares_until(cost);
     percent_ = shares.total;
-    decision.percent = shares.total;
     pace(shares);
     decision.step = judge_cpu(shares, decision);
+    decision.shares = shares;
   }
   if (decision.step == Step::none) {
     looks_.push_back(std::move(cost));
@@ -205,7 +205,7 @@ Governor::Step Governor::switch_off(std::size_t number, Decision& decision) {
 }
 
 Governor::Decision Governor::judge_seldom(std::size_t feature, double percent) {
-  Decision decision{.step = Step::none, .percent = percent, .feature = feature};
+  Decision decision{.step = Step::none, .shares = {.total = percent}, .feature = feature};
   if (budget_.cpu_percent && is_on(feature) && percent > kSeldomMost * *budget_.cpu_percent) {
     decision.step = switch_off(feature, decision);
   }

@@ -48,9 +48,17 @@ class Governor {
     forget,        // what is in memory and can be read again
     memory_pause,  // until memory is free
   };
+  // In % of one core, over the window.
+  struct Shares {
+    double total = 0;
+    double sampling = 0;
+    double background = 0;
+    std::vector<double> features;
+    double all_features = 0;
+  };
   struct Decision {
     Step step = Step::none;
-    double percent = 0;  // of one core: what waggle cost, before the step
+    Shares shares;  // before the step
     std::size_t feature = 0;
   };
 
@@ -85,14 +93,6 @@ class Governor {
   [[nodiscard]] const Budget& budget() const { return budget_; }
 
  private:
-  // In % of one core, over the window.
-  struct Shares {
-    double total = 0;
-    double sampling = 0;
-    double background = 0;
-    std::vector<double> features;
-    double all_features = 0;
-  };
   struct Feature {
     bool is_off = false;
     Clock::time_point off_until;

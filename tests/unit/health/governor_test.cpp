@@ -133,7 +133,7 @@ TEST(Governor, switches_off_a_feature_that_costs_too_much_and_keeps_the_frequenc
   const Governor::Decision decision = host.first_step(10);
   EXPECT_EQ(decision.step, Step::switch_off);
   EXPECT_EQ(decision.feature, 0U);
-  EXPECT_NEAR(decision.percent, 3.5, 0.01);
+  EXPECT_NEAR(decision.shares.total, 3.5, 0.01);
   EXPECT_EQ(host.governor.frequency_hz(), 99);
   EXPECT_FALSE(host.governor.is_on(0));
   EXPECT_EQ(host.first_step(290).step, Step::none);
