@@ -85,7 +85,7 @@ void add_governor(const EngineGovernor& governor, MetricsText& metrics) {
                 state.percent());
   metrics.gauge("memory_budget_bytes", "memory that all of waggle may have; 0: any",
                 static_cast<double>(state.budget().memory_bytes));
-  metrics.gauge("paused", "1 while a budget keeps it from sampling", state.is_paused() ? 1 : 0);
+  metrics.gauge("paused", "1 while a budget keeps it from sampling", governor.is_paused() ? 1 : 0);
   metrics.gauge("features_off", "what a budget has switched off",
                 static_cast<double>(state.off_count()));
   count("governor_lowered", "times a budget has lowered the frequency", steps.lowered);

@@ -47,6 +47,10 @@ void EngineGovernor::pace(RecordEngine& engine, nanoseconds credit) {
 }
 
 void EngineGovernor::begin(RecordEngine& engine) {
+  waits_for_next_ = false;
+  if (!engine.figures().has_sampling_children) {
+    governor_.forget_window();  // its threads' time begins anew
+  }
   applied_hz_ = frequency_hz();
   effective_.begin(applied_hz_, engine.sample_count());
   pace(engine, std::exchange(has_credit_, false) ? kCredit : nanoseconds());
@@ -95,7 +99,7 @@ Cost EngineGovernor::measure(RecordEngine& engine, std::optional<pid_t> command)
 }
 
 void EngineGovernor::housekeep(RecordEngine& engine, std::optional<pid_t> command) {
-  if (!governor_.budget().is_limited()) {
+  if (!governor_.budget().is_limited() || waits_for_next_) {
     return;
   }
   take_step(governor_.judge(measure(engine, command)), engine);
@@ -141,6 +145,7 @@ void EngineGovernor::change_frequency(const Governor::Decision& decision, Record
                                  ? fmt::format("--cpu-budget {:g}", *governor_.budget().cpu_percent)
                                  : why(decision, governor_.budget());
   if (!set && set.error().code == Errc::unsupported) {
+    waits_for_next_ = true;
     LOG_INFO("{}: {}", reason,
              has_sessions_ ? fmt::format("sampling at {} Hz from the next session on", hz)
                            : "going on, since " + set.error().what);
@@ -156,8 +161,13 @@ void EngineGovernor::change_frequency(const Governor::Decision& decision, Record
 void EngineGovernor::switch_feature(const Governor::Decision& decision, RecordEngine& engine) {
   const bool is_on = governor_.is_on(decision.feature);
   ++(is_on ? counters_.switched_on : counters_.switched_off);
-  LOG_INFO("{}: {} {}", why(decision, governor_.budget()),
-           is_on ? "going on with" : "going on without", kFeatureNames.at(decision.feature));
+  const std::string reason =
+      decision.feature == kPage && !is_on
+          ? fmt::format("it takes {:.2f} % of a core, --cpu-budget allows {:g}",
+                        decision.shares.total, governor_.budget().cpu_percent.value_or(0))
+          : why(decision, governor_.budget());
+  LOG_INFO("{}: going on {} {}", reason, is_on ? "with" : "without",
+           kFeatureNames.at(decision.feature));
   if (decision.feature == kRuntimes) {
     engine.let_runtimes(is_on);
   } else if (decision.feature == kApplications) {

@@ -61,6 +61,7 @@ class EngineGovernor {
   // What the session goes without, for its header.
   [[nodiscard]] std::vector<std::string> left_out() const;
 
+  [[nodiscard]] bool is_paused() const { return paused_since_.has_value(); }
   [[nodiscard]] const Governor& governor() const { return governor_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -78,7 +79,8 @@ class EngineGovernor {
   Governor governor_;
   bool has_sessions_;
   ApplicationTelling& applications_;
-  bool has_credit_ = true;  // files of what runs are read at the start
+  bool has_credit_ = true;       // files of what runs are read at the start
+  bool waits_for_next_ = false;  // a step that this engine cannot take
   EffectiveFrequency effective_;
   int applied_hz_ = 0;
   std::optional<Clock::time_point> paused_since_;

@@ -78,6 +78,8 @@ class Governor {
   // Of a feature that costs something now and then, and counts as background work: `percent` of a
   // core, on average.
   Decision judge_seldom(std::size_t feature, double percent);
+  // What was measured so far says nothing of what is measured from now on.
+  void forget_window() { looks_.clear(); }
   // Another frequency is asked for: what was given up of the old one is given up of the new one.
   void ask(int frequency_hz);
 

@@ -151,5 +151,31 @@ TEST(SessionCut, a_rate_that_changes_shows_in_the_next_session_alone) {
   EXPECT_TRUE(run->housekeep());
 }
 
+TEST(SessionCut, nothing_is_sampled_in_a_pause_whatever_else_changes) {
+  const TestProgram program({RECURSION, "20"});
+  RecorderRun run({.frequency = 500, .is_pid_filtered = true});
+  run->never_wait();
+  ASSERT_TRUE(run->select_pid(program.pid()));
+  run.start();
+  run_while(run, program, milliseconds(100));
+  run->pause();
+  auto before = run->cut();
+  EXPECT_TRUE(run->set_frequency(100));
+  run_while(run, program, milliseconds(200));
+  EXPECT_TRUE(run->housekeep());
+  auto changed = run->cut([&] { EXPECT_TRUE(run->set_frequency(200)); });
+  run_while(run, program, milliseconds(200));
+  auto paused = run->cut();
+  run->go_on();
+  run_while(run, program, milliseconds(200));
+  auto after = run->cut();
+
+  EXPECT_GT(before->wait()->stats.samples, 10U);
+  // What had begun by then may have come in.
+  EXPECT_LE(changed->wait()->stats.samples, 2U);
+  EXPECT_EQ(paused->wait()->stats.samples, 0U);
+  EXPECT_GT(after->wait()->stats.samples, 10U);
+}
+
 }  // namespace
 }  // namespace waggle
