@@ -13,14 +13,14 @@ namespace {
 
 constexpr const char* kHostRoot = "/proc/1/root";
 
-// Else each socket would be asked twice.
-bool is_in_host_root() {
-  std::error_code root_error;
-  std::error_code mounts_error;
-  const bool has_its_root = std::filesystem::equivalent("/", kHostRoot, root_error);
-  const bool has_its_mounts =
-      std::filesystem::equivalent("/proc/self/ns/mnt", "/proc/1/ns/mnt", mounts_error);
-  return has_its_root && has_its_mounts;
+// Whether the host's root can be looked into, and is not our own: else each socket would be asked
+// twice.
+bool has_root_of_host() {
+  std::error_code denied;
+  std::error_code unknown;
+  const bool is_ours = std::filesystem::equivalent("/", kHostRoot, denied) &&
+                       std::filesystem::equivalent("/proc/self/ns/mnt", "/proc/1/ns/mnt", unknown);
+  return !denied && !is_ours;
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ std::vector<ContainerSocket> default_container_sockets() {
       {.path = "/run/k3s/containerd/containerd.sock", .api = ContainerApi::cri},
       {.path = "/run/cri-dockerd.sock", .api = ContainerApi::cri},
   };
-  if (!is_in_host_root()) {
+  if (has_root_of_host()) {
     const std::vector<ContainerSocket> here = sockets;
     for (const ContainerSocket& socket : here) {
       sockets.push_back({.path = kHostRoot + socket.path, .api = socket.api});

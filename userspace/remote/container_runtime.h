@@ -24,8 +24,8 @@ struct ContainerSocket {
   ContainerApi api = ContainerApi::docker;
 };
 
-// Where runtimes listen, as seen from here and, where that is another, from the host's root;
-// Docker's first, which knows cri-dockerd's containers too.
+// Where runtimes listen, as seen from here and, where that is another and may be seen, from the
+// host's root; Docker's first, which knows cri-dockerd's containers too.
 std::vector<ContainerSocket> default_container_sockets();
 
 // "/run/docker.sock, /run/crio/crio.sock".
