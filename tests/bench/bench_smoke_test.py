@@ -40,6 +40,10 @@ class Benches(unittest.TestCase):
         self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz, frame pointers: {NUMBER}, budget 0.70: ")
         self.assertRegex(printed, rf"(?m)^ratio at 30 frames, 999 Hz, none: {NUMBER}, budget 0.80: ")
 
+    def test_selection_cost_prints_a_row_for_pids(self):
+        printed = run(BUILD / "tests/bench/selection_cost_bench", 1, 200)
+        self.assertRegex(printed, rf"(?m)^pids( +\d+){{2}} +3\d +{NUMBER}   {NUMBER} to {NUMBER}$")
+
     def test_record_cost_prints_start_memory_and_cpu(self):
         printed = run(sys.executable, HERE / "record_cost_bench.py", WAGGLE, RECURSION,
                       BUILD / "tests/bench/record_start_bench", 1, 1)

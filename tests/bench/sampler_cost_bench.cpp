@@ -28,7 +28,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -36,121 +35,23 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "tests/bench/sampler_runs.h"
 #include "tests/bench/stackid_peer.skel.h"
-#include "tests/test_program.h"
 #include "userspace/attach/bpf_handles.h"
-#include "userspace/attach/perf_event.h"
-#include "userspace/attach/sampling_event.h"
-#include "userspace/mapping_follower.h"
-#include "userspace/process/process_table.h"
-#include "userspace/profile/locator.h"
-#include "userspace/samplers/cpu_sampler.h"
 
 namespace waggle {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 constexpr int kRates[] = {999, 99};
 constexpr int kDepths[] = {10, 30, 100, 300, 1000};
-constexpr int kFramesAround = 4;  // main, burn and those of libc, see tests/programs/recursion.c
 constexpr int kJudgedRate = 999;
 constexpr int kJudgedDepth = 30;
 constexpr milliseconds kWarmUp(300);
 // Of two bpf_get_stackid(), with frame pointers and without.
 constexpr double kBudget = 0.70;
 constexpr double kBudgetNoFp = 0.80;
-
-// One process on each CPU, all at the same depth.
-class Targets {
- public:
-  Targets(const std::string& program, int depth) {
-    const Result<std::vector<int>> cpus = online_cpus();
-    CHECK(cpus);
-    for (const int cpu : *cpus) {
-      programs_.push_back(std::make_unique<TestProgram>(
-          std::vector<std::string>{program, std::to_string(depth - kFramesAround)}));
-      cpu_set_t only;
-      CPU_ZERO(&only);
-      CPU_SET(static_cast<unsigned>(cpu), &only);
-      CHECK(::sched_setaffinity(programs_.back()->pid(), sizeof(only), &only) == 0);
-    }
-    signal_all(SIGSTOP);
-  }
-
-  void signal_all(int signal) const {
-    for (const auto& program : programs_) {
-      CHECK(::kill(program->pid(), signal) == 0);
-    }
-  }
-
-  // One event for each process, disabled, that runs the program.
-  [[nodiscard]] std::vector<UniqueFd> sample_with(int program_fd, int rate) const {
-    std::vector<UniqueFd> events;
-    for (const auto& program : programs_) {
-      perf_event_attr attr{};
-      attr.type = PERF_TYPE_SOFTWARE;
-      attr.config = PERF_COUNT_SW_CPU_CLOCK;
-      attr.freq = 1;
-      attr.sample_freq = static_cast<std::uint64_t>(rate);
-      attr.disabled = 1;
-      Result<UniqueFd> event = open_perf_event(attr, program->pid(), -1, -1, 0);
-      CHECK(event);
-      CHECK(::ioctl(event->get(), PERF_EVENT_IOC_SET_BPF, program_fd) == 0);
-      events.push_back(std::move(*event));
-    }
-    return events;
-  }
-
- private:
-  std::vector<std::unique_ptr<TestProgram>> programs_;
-};
-
-struct Runs {
-  std::uint64_t count;
-  std::uint64_t time_ns;
-};
-
-Runs runs_of(int program_fd) {
-  bpf_prog_info info{};
-  std::uint32_t size = sizeof(info);
-  CHECK(bpf_obj_get_info_by_fd(program_fd, &info, &size) == 0);
-  return {.count = info.run_cnt, .time_ns = info.run_time_ns};
-}
-
-// Lets the program sample for one slice, doing `work` now and then: ns per run, if it ran at all.
-template <class Work>
-std::optional<double> measure_slice(int program_fd, const Targets& targets,
-                                    const std::vector<UniqueFd>& events, milliseconds slice,
-                                    milliseconds interval, Work work) {
-  targets.signal_all(SIGCONT);
-  const Runs before = runs_of(program_fd);
-  for (const UniqueFd& event : events) {
-    CHECK(enable_event(event.get()));
-  }
-  const Clock::time_point end = Clock::now() + slice;
-  while (Clock::now() < end) {
-    std::this_thread::sleep_until(std::min(end, Clock::now() + interval));
-    work();
-  }
-  for (const UniqueFd& event : events) {
-    CHECK(disable_event(event.get()));
-  }
-  targets.signal_all(SIGSTOP);
-  const Runs after = runs_of(program_fd);
-  if (after.count == before.count) {
-    return std::nullopt;
-  }
-  return static_cast<double>(after.time_ns - before.time_ns) /
-         static_cast<double>(after.count - before.count);
-}
-
-double median(std::vector<double> values) {
-  CHECK(!values.empty());
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
 
 // How many frames bpf_get_stackid() takes at the most: kernel.perf_event_max_stack.
 std::uint32_t stackid_depth() {
@@ -167,58 +68,6 @@ Skeleton<stackid_peer_bpf> load_peer() {
   CHECK(stackid_peer_bpf::load(peer.get()) == 0);
   return peer;
 }
-
-// waggle's sampler, and what it needs of the recorder: counts are drained, mappings are told.
-class Sampler {
- public:
-  explicit Sampler(int rate)
-      : sampler_(load(rate)),
-        program_(bpf_prog_get_fd_by_id(sampler_.programs().front().id)),
-        locator_(processes_),
-        tables_(UnwindTables::start(sampler_.tables_fd(), sampler_.rules_fd()).value()),
-        follower_(processes_, locator_, tables_, nullptr, sampler_.mappings_fd(),
-                  sampler_.nodes_fd(), sampler_.mappings_version()) {
-    CHECK(program_.is_open() && processes_.scan());
-  }
-
-  [[nodiscard]] int program_fd() const { return program_.get(); }
-  [[nodiscard]] milliseconds drain_interval() const { return sampler_.drain_interval(); }
-  [[nodiscard]] cpu_stats stats() const { return sampler_.stats().value(); }
-  // Of the stacks drained since the last call.
-  double take_mean_depth() {
-    return static_cast<double>(std::exchange(frame_count_, 0)) /
-           static_cast<double>(std::exchange(sample_count_, 0));
-  }
-
-  void drain() {
-    CHECK(sampler_.drain([this](const CountedStack& stack) {
-      frame_count_ += stack.frames.size() * stack.count;
-      sample_count_ += stack.count;
-    }));
-    follower_.recycle();
-    follower_.take_tables(TableClock::now().monotonic_ns);
-    for (const CpuSampler::Unplaced& unplaced : sampler_.take_unplaced()) {
-      follower_.want(unplaced.process, unplaced.time_ns);
-    }
-    follower_.catch_up();
-  }
-
- private:
-  static CpuSampler load(int rate) {
-    Result<CpuSampler> sampler = CpuSampler::load({.frequency = rate});
-    CHECK(sampler);
-    return std::move(*sampler);
-  }
-
-  CpuSampler sampler_;
-  UniqueFd program_;
-  ProcessTable processes_{ProcFs()};
-  Locator locator_;
-  UnwindTables tables_;
-  MappingFollower follower_;
-  std::uint64_t frame_count_ = 0;
-  std::uint64_t sample_count_ = 0;
-};
 
 // One program, and what a sample of it costs.
 struct Series {
@@ -240,7 +89,7 @@ struct Row {
 };
 
 Row measure(int rate, int depth, int slices, milliseconds slice) {
-  Sampler sampler(rate);
+  BenchSampler sampler({.frequency = rate});
   const Skeleton<stackid_peer_bpf> peer = load_peer();
   const int stackid = bpf_program__fd(peer->progs.peer_on_tick);
   std::vector<Series> all;
@@ -303,11 +152,6 @@ void print_row(const Row& row) {
   fmt::print("{:>6}{:>8.0f}{:>9.0f}{:>9.0f}{:>9.0f}{:>9.0f}{:>7.0f}{:>8.2f}   {:.2f} to {:.2f}\n",
              row.rate, row.frames, row.no_fp_ns, row.fp_ns, row.sites_ns, row.stackid_ns,
              (row.sites_ns - row.no_fp_ns) / row.frames, median(row.ratios), least, most);
-}
-
-void print_load() {
-  const Result<std::string> load = read_file("/proc/loadavg", 256);
-  fmt::print("load average {}", load ? *load : "unknown\n");
 }
 
 void judge(const char* what, const std::vector<double>& ratios, double budget) {

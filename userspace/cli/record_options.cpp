@@ -48,19 +48,34 @@ Result<std::vector<std::string>> read_names(const ParsedArguments& parsed,
   return std::vector<std::string>(names.begin(), names.end());
 }
 
-// As Docker and Podman take them.
+// As Docker, Podman and Kubernetes take them.
 bool is_name_of_container(std::string_view text) {
-  constexpr std::size_t kMaxBytes = 255;
+  constexpr std::size_t kMaxBytes = 512;
   constexpr std::string_view kLetters =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-";
   return text.size() <= kMaxBytes && text.front() != '.' && text.front() != '-' &&
          text.find_first_not_of(kLetters) == std::string_view::npos;
 }
 
+Result<std::vector<std::string>> read_sockets(const ParsedArguments& parsed,
+                                              const std::string& option) {
+  constexpr std::size_t kMaxBytes = 107;  // unix(7)
+  std::vector<std::string> sockets = TRY(read_names(parsed, option));
+  for (const std::string& socket : sockets) {
+    if (socket.size() > kMaxBytes) {
+      return fail(Errc::malformed,
+                  fmt::format("--{}: {} is longer than the path of a socket can be", option,
+                              quoted(socket)));
+    }
+  }
+  return sockets;
+}
+
 Result<> read_containers(const ParsedArguments& parsed, RecordOptions& options) {
   options.containers = TRY(read_names(parsed, "container"));
   options.has_container_names = !parsed.has("disable-container-names");
-  options.container_sockets = TRY(read_names(parsed, "container-socket"));
+  options.container_sockets = TRY(read_sockets(parsed, "container-socket"));
+  options.cri_sockets = TRY(read_sockets(parsed, "cri-socket"));
   for (const std::string& container : options.containers) {
     if (!is_name_of_container(container)) {
       return fail(Errc::malformed,
@@ -73,14 +88,6 @@ Result<> read_containers(const ParsedArguments& parsed, RecordOptions& options) 
                   fmt::format("--container: {} is no id, and --disable-container-names asks for "
                               "no names",
                               quoted(container)));
-    }
-  }
-  constexpr std::size_t kMaxSocketBytes = 107;  // unix(7)
-  for (const std::string& socket : options.container_sockets) {
-    if (socket.size() > kMaxSocketBytes) {
-      return fail(Errc::malformed, fmt::format("--container-socket: {} is longer than the path of "
-                                               "a socket can be",
-                                               quoted(socket)));
     }
   }
   return {};

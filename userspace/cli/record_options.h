@@ -51,8 +51,9 @@ struct RecordOptions {
   std::vector<std::string> cgroups;            // paths and globs; what lies below is meant too
   std::vector<std::string> excluded_cgroups;   // likewise
   std::vector<std::string> containers;         // beginnings of ids, or names; in one set with those
-  std::vector<std::string> container_sockets;  // of runtimes that know names; empty: the usual ones
-  std::vector<std::string> comms;              // names of processes
+  std::vector<std::string> container_sockets;  // of Docker and Podman, who know names
+  std::vector<std::string> cri_sockets;  // of runtimes of Kubernetes; both empty: the usual ones
+  std::vector<std::string> comms;        // names of processes
   RankingLimits ranking;
   bool ranks_cgroups = false;  // those that use the most CPU, in place of `cgroups`
   bool has_container_names = true;

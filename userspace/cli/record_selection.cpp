@@ -80,7 +80,8 @@ Result<std::vector<Cgroup>> find_named_container(std::string_view text,
     return by_id;
   }
   std::string problem = by_id ? "no container is called so" : by_id.error().what;
-  for (const std::string& socket : container_sockets_of(options)) {
+  const std::vector<ContainerSocket> sockets = container_sockets_of(options);
+  for (const ContainerSocket& socket : sockets) {
     const auto named = ask_container(socket, text);
     if (named && *named) {
       return find_container((*named)->id, hierarchies);
@@ -90,8 +91,8 @@ Result<std::vector<Cgroup>> find_named_container(std::string_view text,
     }
   }
   return fail(Errc::not_found,
-              fmt::format("{}; names were asked of {} (--container-socket)", problem,
-                          fmt::join(container_sockets_of(options), ", ")));
+              fmt::format("{}; names were asked of {} (--container-socket, --cri-socket)", problem,
+                          list_sockets(sockets)));
 }
 
 // Nothing: it is gone, or not selected.
@@ -226,12 +227,18 @@ Result<Selection> find_selection(const RecordOptions& options) {
   return SelectionFinder(options).find();
 }
 
-std::vector<std::string> container_sockets_of(const RecordOptions& options) {
+std::vector<ContainerSocket> container_sockets_of(const RecordOptions& options) {
   if (!options.has_container_names) {
     return {};
   }
-  return options.container_sockets.empty() ? default_container_sockets()
-                                           : options.container_sockets;
+  std::vector<ContainerSocket> sockets;
+  for (const std::string& path : options.container_sockets) {
+    sockets.push_back({.path = path, .api = ContainerApi::docker});
+  }
+  for (const std::string& path : options.cri_sockets) {
+    sockets.push_back({.path = path, .api = ContainerApi::cri});
+  }
+  return sockets.empty() ? default_container_sockets() : sockets;
 }
 
 Result<std::string> list_selected(const RecordOptions& options, const Selection& selection) {

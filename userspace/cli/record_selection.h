@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "userspace/cli/record_options.h"
+#include "userspace/remote/container_runtime.h"
 #include "userspace/select/cgroup_ranking.h"
 #include "userspace/select/selection.h"
 
@@ -47,8 +48,8 @@ class SelectionFinder {
   std::map<std::string, std::string> told_;
 };
 
-// Where names of containers are asked.
-std::vector<std::string> container_sockets_of(const RecordOptions& options);
+// Where names of containers are asked, in this order.
+std::vector<ContainerSocket> container_sockets_of(const RecordOptions& options);
 
 // One line for each process: its id, its name, why it would be profiled.  Control characters of
 // names are replaced.

@@ -46,6 +46,12 @@ constexpr auto kOptions = std::to_array<Option>({
      .group = kTargets,
      .help = "where Docker or Podman is asked for containers' names; repeatable; default: "
              "/run/docker.sock and /run/podman/podman.sock"},
+    {.name = "cri-socket",
+     .value = "FILE",
+     .group = kTargets,
+     .help = "where a runtime of Kubernetes is asked for them (CRI); repeatable; default: "
+             "containerd's, k3s', CRI-O's and cri-dockerd's; with either option no other socket is "
+             "asked"},
     {.name = "disable-container-names",
      .group = kTargets,
      .help = "ask no runtime: containers are shown by their ids"},

@@ -2,7 +2,6 @@
 #include "userspace/remote/container_names.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <utility>
 
@@ -70,8 +69,8 @@ ContainerNames::Outcome ContainerNames::ask(const std::string& id, std::string& 
                                             const std::stop_token& stop) {
   std::string problem;
   bool is_answered = false;
-  for (const std::string& socket : sockets_) {
-    if (const auto broken = broken_until_.find(socket);
+  for (const ContainerSocket& socket : sockets_) {
+    if (const auto broken = broken_until_.find(socket.path);
         broken != broken_until_.end() && Clock::now() < broken->second) {
       continue;
     }
@@ -85,7 +84,7 @@ ContainerNames::Outcome ContainerNames::ask(const std::string& id, std::string& 
       problem = answer.error().what;
     }
     if (!answer) {
-      broken_until_[socket] = Clock::now() + kPause;
+      broken_until_[socket.path] = Clock::now() + kPause;
     }
   }
   if (is_answered && problem.empty()) {
@@ -95,7 +94,7 @@ ContainerNames::Outcome ContainerNames::ask(const std::string& id, std::string& 
     const std::scoped_lock lock(mutex_);
     if (problem_.empty()) {
       problem_ = problem.empty()
-                     ? fmt::format("no container runtime listens at {}", fmt::join(sockets_, ", "))
+                     ? fmt::format("no container runtime listens at {}", list_sockets(sockets_))
                      : problem;
     }
   }

@@ -13,7 +13,10 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "userspace/remote/container_runtime.h"
 
 namespace waggle {
 
@@ -21,7 +24,7 @@ namespace waggle {
 class ContainerNames {
  public:
   // The thread starts with the first id.
-  explicit ContainerNames(std::vector<std::string> sockets) : sockets_(std::move(sockets)) {}
+  explicit ContainerNames(std::vector<ContainerSocket> sockets) : sockets_(std::move(sockets)) {}
   ContainerNames(const ContainerNames&) = delete;
   ContainerNames& operator=(const ContainerNames&) = delete;
   ~ContainerNames() = default;
@@ -44,8 +47,8 @@ class ContainerNames {
   Outcome ask(const std::string& id, std::string& name, const std::stop_token& stop);
   void remember(const std::string& id, std::string name);
 
-  const std::vector<std::string> sockets_;
-  std::unordered_map<std::string, Clock::time_point> broken_until_;  // the thread's alone
+  const std::vector<ContainerSocket> sockets_;
+  std::unordered_map<std::string, Clock::time_point> broken_until_;  // by path; the thread's alone
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

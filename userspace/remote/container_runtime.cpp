@@ -1,81 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/remote/container_runtime.h"
 
-#include <fmt/core.h>
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <system_error>
 
-#include <algorithm>
-
-#include "userspace/remote/http.h"
+#include "userspace/remote/cri_containers.h"
+#include "userspace/remote/docker_containers.h"
 
 namespace waggle {
 
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 255;
-constexpr std::size_t kMaxIdBytes = 128;
-constexpr std::size_t kMaxAnswerBytes = std::size_t{256} << 10;  // usual ones have 10 KiB
+constexpr const char* kHostRoot = "/proc/1/root";
 
-bool is_name_letter(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         c == '.' || c == '-';
-}
-
-std::string text_of(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+// Whether the host's root can be looked into, and is not our own: else each socket would be asked
+// twice.
+bool has_root_of_host() {
+  std::error_code denied;
+  std::error_code unknown;
+  const bool is_ours = std::filesystem::equivalent("/", kHostRoot, denied) &&
+                       std::filesystem::equivalent("/proc/self/ns/mnt", "/proc/1/ns/mnt", unknown);
+  return !denied && !is_ours;
 }
 
 }  // namespace
 
-std::vector<std::string> default_container_sockets() {
-  return {"/run/docker.sock", "/run/podman/podman.sock", "/proc/1/root/run/docker.sock",
-          "/proc/1/root/run/podman/podman.sock"};
-}
-
-bool is_container_name(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameBytes && text.front() != '.' &&
-         text.front() != '-' && std::ranges::all_of(text, is_name_letter);
-}
-
-std::optional<NamedContainer> parse_container(std::string_view json) {
-  const auto object = nlohmann::json::parse(json, nullptr, false);
-  if (!object.is_object()) {
-    return std::nullopt;
+std::vector<ContainerSocket> default_container_sockets() {
+  std::vector<ContainerSocket> sockets{
+      {.path = "/run/docker.sock", .api = ContainerApi::docker},
+      {.path = "/run/podman/podman.sock", .api = ContainerApi::docker},
+      {.path = "/run/containerd/containerd.sock", .api = ContainerApi::cri},
+      {.path = "/run/crio/crio.sock", .api = ContainerApi::cri},
+      {.path = "/run/k3s/containerd/containerd.sock", .api = ContainerApi::cri},
+      {.path = "/run/cri-dockerd.sock", .api = ContainerApi::cri},
+  };
+  if (has_root_of_host()) {
+    const std::vector<ContainerSocket> here = sockets;
+    for (const ContainerSocket& socket : here) {
+      sockets.push_back({.path = kHostRoot + socket.path, .api = socket.api});
+    }
   }
-  NamedContainer container{.id = text_of(object, "Id"), .name = text_of(object, "Name")};
-  container.name.erase(0, container.name.starts_with('/') ? 1 : 0);
-  if (!is_container_name(container.name) || !is_container_name(container.id) ||
-      container.id.size() > kMaxIdBytes) {
-    return std::nullopt;
-  }
-  return container;
+  return sockets;
 }
 
-Result<std::optional<NamedContainer>> ask_container(const std::string& socket,
+std::string list_sockets(const std::vector<ContainerSocket>& sockets) {
+  std::string text;
+  for (const ContainerSocket& socket : sockets) {
+    text += (text.empty() ? "" : ", ") + socket.path;
+  }
+  return text;
+}
+
+Result<std::optional<NamedContainer>> ask_container(const ContainerSocket& socket,
                                                     std::string_view container,
                                                     const std::stop_token& stop) {
-  constexpr long kOk = 200;
-  constexpr long kNotFound = 404;
   if (!is_container_name(container)) {
-    return std::optional<NamedContainer>();  // it would be another path
+    return std::optional<NamedContainer>();  // in a URL it would be another path
   }
-  const HttpResponse response =
-      TRY(http_exchange({.url = fmt::format("http://localhost/containers/{}/json", container),
-                         .unix_socket = socket,
-                         .max_bytes = kMaxAnswerBytes,
-                         .stop = stop}));
-  if (response.status == kNotFound) {
-    return std::optional<NamedContainer>();
-  }
-  if (response.status != kOk) {
-    return fail(Errc::system, fmt::format("{}: status {}", socket, response.status));
-  }
-  auto named = parse_container(response.body);
-  if (!named) {
-    return fail(Errc::malformed, fmt::format("{}: the answer is no container", socket));
-  }
-  return named;
+  return socket.api == ContainerApi::cri ? ask_cri(socket.path, container, stop)
+                                         : ask_docker(socket.path, container, stop);
 }
 
 }  // namespace waggle

@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a container runtime's socket says of one container: Docker's API (GET /containers/X/json),
-// which Podman's socket has too.  Not for remembering it: container_names.h.
+// What a container runtime's socket says of one container.  Not for remembering it:
+// container_names.h.
 #pragma once
 
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "userspace/remote/named_container.h"
 
 namespace waggle {
 
-struct NamedContainer {
-  std::string id;
-  std::string name;  // "web"
+enum class ContainerApi {
+  docker,  // Docker's and Podman's
+  cri,     // Kubernetes' container runtime interface: containerd, CRI-O, cri-dockerd
 };
 
-// Where Docker and Podman listen, as seen from here and from the host's root.
-std::vector<std::string> default_container_sockets();
+struct ContainerSocket {
+  std::string path;
+  ContainerApi api = ContainerApi::docker;
+};
 
-// Whether a container can be called so.
-bool is_container_name(std::string_view text);
+// Where runtimes listen, as seen from here and, where that is another and may be seen, from the
+// host's root; Docker's first, which knows cri-dockerd's containers too.
+std::vector<ContainerSocket> default_container_sockets();
 
-// The body of an answer; nothing where it names no container.
-std::optional<NamedContainer> parse_container(std::string_view json);
+// "/run/docker.sock, /run/crio/crio.sock".
+std::string list_sockets(const std::vector<ContainerSocket>& sockets);
 
-// `container`: an id, the beginning of one, or a name.  Nothing: the runtime knows none.
-// Errc::not_found: nobody listens at the socket.  Waits a second at most.
-Result<std::optional<NamedContainer>> ask_container(const std::string& socket,
+// `container`: an id or a name.  Nothing: the runtime knows none.
+// Errc::not_found: nobody listens at the socket.  Waits two seconds at most.
+Result<std::optional<NamedContainer>> ask_container(const ContainerSocket& socket,
                                                     std::string_view container,
                                                     const std::stop_token& stop = {});
 

@@ -6,9 +6,11 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 
@@ -78,20 +80,47 @@ using Easy = std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)>;
 using Headers = std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)>;
 
 struct Answer {
-  std::string body;
-  std::size_t max_bytes;
+  HttpResponse response;
+  std::size_t bytes_left;
   bool is_too_large = false;
+
+  bool has_room_for(std::size_t bytes) {
+    is_too_large = bytes > bytes_left;
+    bytes_left -= is_too_large ? 0 : bytes;
+    return !is_too_large;
+  }
 };
 
-std::size_t take_bytes(char* bytes, std::size_t size, std::size_t count, void* context) {
+std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* context) {
   auto& answer = *static_cast<Answer*>(context);
-  const std::size_t more = size * count;
-  if (more > answer.max_bytes - answer.body.size()) {
-    answer.is_too_large = true;
+  if (!answer.has_room_for(size * count)) {
     return 0;
   }
-  answer.body.append(bytes, more);
-  return more;
+  answer.response.body.append(bytes, size * count);
+  return size * count;
+}
+
+// Called with a whole line.
+std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* context) {
+  auto& answer = *static_cast<Answer*>(context);
+  if (!answer.has_room_for(size * count)) {
+    return 0;
+  }
+  const std::string_view line(bytes, size * count);
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    return line.size();  // the status, or the end
+  }
+  constexpr std::string_view kBlanks = " \t\r\n";
+  std::string_view value = line.substr(colon + 1);
+  value.remove_prefix(std::min(value.find_first_not_of(kBlanks), value.size()));
+  value = value.substr(0, value.find_last_not_of(kBlanks) + 1);
+  std::string name(line.substr(0, colon));
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  answer.response.headers.insert_or_assign(std::move(name), std::string(value));
+  return line.size();
 }
 
 int stop_when_asked(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
@@ -109,23 +138,37 @@ Headers list_of(const Curl& curl, const std::vector<std::string>& headers) {
   return list;
 }
 
-void set_options(const Curl& curl, CURL* easy, const HttpRequest& request, const Headers& headers,
-                 Answer& answer) {
+// How it is sent.
+Result<> set_request(const Curl& curl, CURL* easy, const HttpRequest& request) {
   curl.set_option(easy, CURLOPT_URL, request.url.c_str());
   curl.set_option(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl.set_option(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  curl.set_option(easy, CURLOPT_HTTPHEADER, headers.get());
   curl.set_option(easy, CURLOPT_PROXY, "");
   curl.set_option(easy, CURLOPT_NOSIGNAL, 1L);
   curl.set_option(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  curl.set_option(easy, CURLOPT_WRITEFUNCTION, take_bytes);
-  curl.set_option(easy, CURLOPT_WRITEDATA, &answer);
   curl.set_option(easy, CURLOPT_NOPROGRESS, 0L);
   curl.set_option(easy, CURLOPT_XFERINFOFUNCTION, stop_when_asked);
   curl.set_option(easy, CURLOPT_XFERINFODATA, &request.stop);
   if (!request.unix_socket.empty()) {
     curl.set_option(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   }
+  if (!request.body.empty()) {
+    curl.set_option(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
+    curl.set_option(easy, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  if (request.version == HttpVersion::http2 &&
+      curl.set_option(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE) !=
+          CURLE_OK) {
+    return fail(Errc::unsupported, "this libcurl was built without HTTP/2");
+  }
+  return {};
+}
+
+void set_answer(const Curl& curl, CURL* easy, Answer& answer) {
+  curl.set_option(easy, CURLOPT_WRITEFUNCTION, take_body);
+  curl.set_option(easy, CURLOPT_WRITEDATA, &answer);
+  curl.set_option(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl.set_option(easy, CURLOPT_HEADERDATA, &answer);
 }
 
 }  // namespace
@@ -138,8 +181,10 @@ Result<HttpResponse> http_exchange(const HttpRequest& request) {
   const Easy easy(curl.easy_init(), curl.easy_cleanup);
   CHECK(easy != nullptr);
   const Headers headers = list_of(curl, request.headers);
-  Answer answer{.body = {}, .max_bytes = request.max_bytes};
-  set_options(curl, easy.get(), request, headers, answer);
+  Answer answer{.response = {}, .bytes_left = request.max_bytes};
+  TRY(set_request(curl, easy.get(), request));
+  curl.set_option(easy.get(), CURLOPT_HTTPHEADER, headers.get());
+  set_answer(curl, easy.get(), answer);
   const CURLcode code = curl.perform(easy.get());
   const std::string_view subject = request.unix_socket.empty() ? request.url : request.unix_socket;
   if (answer.is_too_large) {
@@ -151,9 +196,8 @@ Result<HttpResponse> http_exchange(const HttpRequest& request) {
     return fail(is_nobody ? Errc::not_found : Errc::system,
                 fmt::format("{}: {}", subject, curl.error_text(code)));
   }
-  HttpResponse response{.status = 0, .body = std::move(answer.body)};
-  curl.get_info(easy.get(), CURLINFO_RESPONSE_CODE, &response.status);
-  return response;
+  curl.get_info(easy.get(), CURLINFO_RESPONSE_CODE, &answer.response.status);
+  return std::move(answer.response);
 }
 
 }  // namespace waggle

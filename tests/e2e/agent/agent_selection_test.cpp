@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "tests/cri_runtime.h"
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/test_cgroup.h"
 #include "tests/test_program.h"
@@ -38,6 +40,14 @@ std::size_t sessions_so_far(const AgentPlace& place) {
   return count + 1;
 }
 
+std::set<std::string> containers_of(const CollapsedFile& file) {
+  std::set<std::string> containers;
+  for (const CollapsedFile::Line& line : file.lines) {
+    containers.insert(line.container);
+  }
+  return containers;
+}
+
 TEST_F(AgentSelection, follows_the_busiest_container_from_session_to_session) {
   const std::string first_id = "a9e7" + std::string(60, '1');
   const std::string second_id = "a9e7" + std::string(60, '2');
@@ -61,13 +71,6 @@ TEST_F(AgentSelection, follows_the_busiest_container_from_session_to_session) {
   EXPECT_EQ(end_agent(agent).result.status, 0);
 
   const auto files = place.read_profiles();
-  const auto containers_of = [](const CollapsedFile& file) {
-    std::set<std::string> containers;
-    for (const CollapsedFile::Line& line : file.lines) {
-      containers.insert(line.container);
-    }
-    return containers;
-  };
   EXPECT_EQ(containers_of(files[0]), std::set<std::string>{first_id});
   EXPECT_EQ(containers_of(files[1]), std::set<std::string>{first_id});
   EXPECT_EQ(containers_of(files[change + 2]), std::set<std::string>{second_id});
@@ -93,6 +96,61 @@ TEST_F(AgentSelection, takes_a_cgroup_that_is_made_later_where_a_glob_names_it) 
   EXPECT_EQ(files[0].total(), 0U);
   EXPECT_GT(files[change + 1].count_of("recursion", ";main;recurse"), 0U);
   EXPECT_EQ(files[change + 1].count_of("recursion"), files[change + 1].total());
+}
+
+// As when a pod is replaced.
+TEST_F(AgentSelection, follows_a_name_to_the_container_that_has_it_now) {
+  const std::string first_id = "a9e7" + std::string(60, '4');
+  const std::string second_id = "a9e7" + std::string(60, '5');
+  const auto first_cgroup = make("cri-containerd-" + first_id + ".scope");
+  const auto second_cgroup = make("cri-containerd-" + second_id + ".scope");
+  const TestProgram first({RECURSION, "10"});
+  const TestProgram second({RECURSION, "10"});
+  first_cgroup->take(first.pid());
+  second_cgroup->take(second.pid());
+  const AgentPlace place;
+  const std::string socket = place.path("cri.sock");
+  const std::string next_socket = place.path("next.sock");
+  const auto runtime = start_cri_runtime(socket, "ok", {first_id + "=front,web-1,shop,5f,0"});
+  const auto next = start_cri_runtime(next_socket, "ok", {second_id + "=front,web-2,shop,60,0"});
+  if (runtime == nullptr || next == nullptr) {
+    GTEST_SKIP() << "python3-h2 is not installed";
+  }
+
+  WaggleRun agent(
+      place.words({"-d", "1", "-f", "199", "--container", "front", "--cri-socket", socket}));
+  ASSERT_TRUE(place.wait_for_profiles(1));
+  ASSERT_EQ(::rename(next_socket.c_str(), socket.c_str()), 0);
+  const std::size_t change = sessions_so_far(place);
+  ASSERT_TRUE(place.wait_for_profiles(change + 2));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+
+  const auto files = place.read_profiles();
+  EXPECT_EQ(containers_of(files[0]), std::set<std::string>{"k8s_front_web-1_shop_5f_0"});
+  EXPECT_EQ(containers_of(files[change + 1]), std::set<std::string>{"k8s_front_web-2_shop_60_0"});
+}
+
+TEST_F(AgentSelection, keeps_the_name_of_a_container_whose_runtime_is_gone) {
+  const std::string id = "a9e7" + std::string(60, '3');
+  const auto cgroup = make("cri-containerd-" + id + ".scope");
+  const TestProgram program({RECURSION, "10"});
+  cgroup->take(program.pid());
+  const AgentPlace place;
+  const std::string socket = place.path("cri.sock");
+  auto runtime = start_cri_runtime(socket, "ok", {id + "=front,web-1,shop,5f-1,3"});
+  if (runtime == nullptr) {
+    GTEST_SKIP() << "python3-h2 is not installed";
+  }
+  WaggleRun agent(place.words(
+      {"-d", "1", "-f", "199", "--cri-socket", socket, "-p", std::to_string(program.pid())}));
+  EXPECT_EQ(runtime->read_line(), id);
+  runtime.reset();
+  ASSERT_TRUE(place.wait_for_profiles(3));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+
+  for (const CollapsedFile& file : place.read_profiles()) {
+    EXPECT_EQ(containers_of(file), std::set<std::string>{"k8s_front_web-1_shop_5f-1_3"});
+  }
 }
 
 }  // namespace

@@ -514,9 +514,11 @@ TEST(RecordOptions, take_containers_by_id_and_by_name) {
   EXPECT_TRUE(options_of({}).has_container_names);
   EXPECT_FALSE(options_of({"--disable-container-names"}).has_container_names);
   const RecordOptions options =
-      options_of({"--container", "my-app_1.x", "--container-socket", "/run/a.sock"});
+      options_of({"--container", "my-app_1.x", "--container-socket", "/run/a.sock", "--cri-socket",
+                  "/run/b.sock", "--cri-socket", "/run/c.sock"});
   EXPECT_THAT(options.containers, ElementsAre("my-app_1.x"));
   EXPECT_THAT(options.container_sockets, ElementsAre("/run/a.sock"));
+  EXPECT_THAT(options.cri_sockets, ElementsAre("/run/b.sock", "/run/c.sock"));
   EXPECT_THAT(options_of({"--container", "af", "--disable-container-names"}).containers,
               ElementsAre("af"));
 }
@@ -534,6 +536,8 @@ TEST(RecordOptions, refuse_a_selection_that_makes_no_sense) {
   EXPECT_EQ(error_of({"--container-socket", ""}), "--container-socket: \"\" is no name");
   EXPECT_THAT(error_of({"--container-socket", "/" + std::string(107, 'a')}),
               HasSubstr("longer than the path of a socket"));
+  EXPECT_THAT(error_of({"--cri-socket", "/" + std::string(107, 'a')}),
+              HasSubstr("--cri-socket: \"/aaaa"));
   EXPECT_EQ(error_of({"--cgroup", "a", "--", "true"}),
             "--cgroup: cannot go with a command after \"--\"");
   EXPECT_EQ(error_of({"--dry-run", "--", "true"}),

@@ -25,12 +25,13 @@ constexpr milliseconds kLong(20'000);  // on a host without a CPU to spare
 class ContainerNamesTest : public testing::Test {
  protected:
   // A runtime that knows 0a as "web".
-  std::string start(const std::string& behaviour) {
+  ContainerSocket start(const std::string& behaviour) {
     const std::string socket = dir_.path() + "/" + behaviour + ".sock";
     runtimes_.push_back(std::make_unique<TestProgram>(std::vector<std::string>{
         "python3", CONTAINER_RUNTIME, socket, behaviour, "0a=web", "0b=db"}));
-    return socket;
+    return {.path = socket};
   }
+  [[nodiscard]] ContainerSocket nobody() const { return {.path = dir_.path() + "/nobody.sock"}; }
   TestProgram& runtime() { return *runtimes_.back(); }
 
   TempDir dir_;
@@ -55,7 +56,7 @@ TEST_F(ContainerNamesTest, are_asked_once_and_kept_when_the_runtime_is_gone) {
 }
 
 TEST_F(ContainerNamesTest, come_from_the_runtime_that_knows_the_container) {
-  ContainerNames names({dir_.path() + "/nobody.sock", start("close"), start("ok")});
+  ContainerNames names({nobody(), start("close"), start("ok")});
   names.want("0c");
   names.want("0a");
   names.wait(kLong);
@@ -64,7 +65,7 @@ TEST_F(ContainerNamesTest, come_from_the_runtime_that_knows_the_container) {
 }
 
 TEST_F(ContainerNamesTest, tell_once_that_nobody_listens) {
-  ContainerNames names({dir_.path() + "/nobody.sock"});
+  ContainerNames names({nobody()});
   names.want("0a");
   names.wait(kLong);
   const auto problem = names.take_problem();
@@ -96,7 +97,7 @@ TEST_F(ContainerNamesTest, do_without_a_runtime_that_misbehaves) {
 }
 
 TEST_F(ContainerNamesTest, end_while_a_runtime_hangs) {
-  const std::string socket = start("hang");
+  const ContainerSocket socket = start("hang");
   const auto before = Clock::now();
   {
     ContainerNames names({socket});
@@ -107,7 +108,7 @@ TEST_F(ContainerNamesTest, end_while_a_runtime_hangs) {
 }
 
 TEST_F(ContainerNamesTest, lead_to_ids) {
-  const std::string socket = start("ok");
+  const ContainerSocket socket = start("ok");
   const auto named = ask_container(socket, "web");
   ASSERT_TRUE(named) << named.error().what;
   ASSERT_TRUE(*named);
