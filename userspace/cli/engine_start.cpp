@@ -70,6 +70,7 @@ Result<ChosenEngine> prepare_engine(EngineChoice choice, const RecordOptions& op
   RecordOptions runtimes = options;
   if (use == EngineUse::looks) {
     runtimes.java_mode = JavaMode::disabled;
+    runtimes.attaches_node_maps = false;
   }
   auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz, std::move(turns)));
   return ChosenEngine{.choice = std::move(choice), .engine = std::move(engine)};
