@@ -20,6 +20,7 @@ constexpr seconds kRetryInterval(1);
 constexpr int kMaxTries = 5;
 constexpr seconds kTouchInterval(10);  // less than a sixth of MapLogging::kMaxUnattended
 constexpr seconds kLastWait(1);
+constexpr seconds kUnattended = MapLogging::kMaxUnattended;
 constexpr milliseconds kGlance(100);  // for an inspector that was late already
 
 }  // namespace
@@ -67,6 +68,7 @@ void NodeAttachments::begin_end() {
   is_ending_ = true;
   deadline_ = Clock::now() + kRuntimeStopTime;
   waiting_.clear();
+  ending_.request_stop();
   changed_.notify_all();
 }
 
@@ -123,7 +125,7 @@ void NodeAttachments::run(const std::stop_token& stop) {
 void NodeAttachments::begin(std::unique_ptr<MapLogging> logging) {
   const pid_t pid = logging->node().pid;
   const Result<> begun = logging->begin(
-      modules_, {.deadline = Clock::now() + kAnswerTime, .hurry = hurry_.get_token()});
+      modules_, {.deadline = Clock::now() + kAnswerTime, .hurry = ending_.get_token()});
   const bool may_come = !begun && begun.error().code == Errc::exhausted;
   nodes_[pid] = std::move(logging);
   if (begun || (may_come && ++tries_[pid] < kMaxTries)) {
@@ -172,9 +174,11 @@ void NodeAttachments::end_all() {
     const Result<> ended = logging->end(
         {.deadline = std::min(deadline_, Clock::now() + time), .hurry = hurry_.get_token()});
     if (!ended && logging->node().is_alive()) {
-      left.push_back(fmt::format(
-          "process {}: {}: its perf map may go on for {} s, and its inspector may stay open", pid,
-          ended.error().what, MapLogging::kMaxUnattended.count()));
+      left.push_back(fmt::format("process {}: {}: its inspector may stay open{}", pid,
+                                 ended.error().what,
+                                 logging->is_on() ? fmt::format(", and its perf map go on for {} s",
+                                                                kUnattended.count())
+                                                  : ""));
     }
   }
   const std::scoped_lock lock(mutex_);

@@ -75,7 +75,8 @@ class NodeAttachments {
 
   Nodes nodes_;  // the thread's own, until it has ended
   std::map<pid_t, int> tries_;
-  std::stop_source hurry_;
+  std::stop_source ending_;  // what it begins is given up
+  std::stop_source hurry_;   // all is
   std::jthread thread_;  // last
 };
 

@@ -143,7 +143,7 @@ Result<> Inspector::Connection::wait(const std::optional<error_code>& done,
     return no_answer();
   }
   if (*done) {
-    return fail(Errc::system, fmt::format("connection: {}", done->message()));
+    return fail(Errc::exhausted, fmt::format("connection: {}", done->message()));
   }
   return {};
 }

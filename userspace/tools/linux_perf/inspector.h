@@ -31,7 +31,8 @@ class Inspector {
  public:
   static constexpr std::chrono::milliseconds kSlice{20};
 
-  // In the network namespace of the process.  Errc::exhausted: it does not answer in time.
+  // In the network namespace of the process.  Errc::exhausted: it does not answer in time, or
+  // the connection has ended.
   static Result<Inspector> connect(const TargetProcess& process, const ListeningPort& port,
                                    const InspectorPatience& patience);
   Inspector(Inspector&&) noexcept;
