@@ -7,6 +7,7 @@ Used by tools/fetch-profilers and by the tests' fetch scripts.  x86_64 alone.
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,11 @@ MAVEN_GET = "org.apache.maven.plugins:maven-dependency-plugin:2.8:get"
 RBSPY = "rbspy"
 RBSPY_VERSION = "0.55.0"
 RBSPY_SHA256 = "bbf991d58d7b51317737da53c1cdeffd161eaefa34d5903669b379cd47c465df"
+
+# Its version and checksum are in the lock file.
+NODE_LINUX_PERF = "linux-perf"
+NODE_LINUX_PERF_MODULE = "linux-perf.node"
+NODE_LINUX_PERF_LOCK = Path(__file__).resolve().parent / "node-linux-perf"
 
 # What these functions raise where a package cannot be had.
 FAILURES = (OSError, KeyError, StopIteration, subprocess.TimeoutExpired, zipfile.BadZipFile)
@@ -94,6 +100,27 @@ def make_rbspy(program: Path) -> None:
                         RBSPY)
         check(crate, RBSPY_SHA256, RBSPY)
         (Path(folder) / "bin" / RBSPY).rename(program)
+
+
+def make_node_linux_perf(module: Path) -> None:
+    """Built for the Node that is installed, with its own headers; npm checks the packages."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        raise OSError("there is no node, or no npm")
+    prefix = Path(node).resolve().parents[1]
+    if not (prefix / "include" / "node" / "node.h").exists():
+        raise OSError(f"{prefix}/include/node has no headers of Node (Debian: libnode-dev)")
+    with tempfile.TemporaryDirectory(dir=module.parent) as folder:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(NODE_LINUX_PERF_LOCK / name, folder)
+        # A container need not have the C++ library.
+        environment = os.environ | {"npm_config_nodedir": str(prefix),
+                                    "LDFLAGS": "-static-libstdc++ -static-libgcc "
+                                               "-Wl,--exclude-libs,ALL,-s"}
+        run(["npm", "ci", "--no-audit", "--no-fund", "--foreground-scripts"], 600, cwd=folder,
+            env=environment)
+        built = Path(folder) / "node_modules/linux-perf/build/Release" / NODE_LINUX_PERF_MODULE
+        built.rename(module)
 
 
 def keep_cargo_settings(home: Path) -> None:

@@ -92,6 +92,7 @@ Result<ChosenEngine> prepare_fallback(EngineChoice choice, const RecordOptions& 
   RecordOptions runtimes = options;
   if (use == EngineUse::looks) {
     runtimes.java_mode = JavaMode::disabled;
+    runtimes.attaches_node_maps = false;
   }
   auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz, std::move(turns)));
   const bool is_asked = options.engine == Engine::fallback;

@@ -381,25 +381,29 @@ Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std
   return is_on && !parsed.has(fmt::format("no-{}", name));
 }
 
-// Perf maps are read for every program that writes one, so that there is nothing to switch on.
-Result<> check_nodejs(const ParsedArguments& parsed, const RecordOptions& options) {
+// Perf maps are read for every program that writes one; attach-maps has those written that are not.
+Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
+  TRY(read_path(parsed, "node-linux-perf-path", options.node_linux_perf_path));
   const std::string* text = parsed.find("nodejs-mode");
   if (text == nullptr) {
     return {};
   }
-  if (*text == "attach-maps") {
-    return fail(Errc::malformed, "--nodejs-mode: attach-maps is not built yet");
-  }
-  constexpr auto kModes = std::to_array<std::string_view>({"perf", "disabled", "none"});
+  constexpr auto kModes =
+      std::to_array<std::string_view>({"attach-maps", "perf", "disabled", "none"});
   const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
   if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
     return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
   }
+  const bool attaches = kModes[mode] == "attach-maps";
+  if (attaches && options.perf_mode != PerfMode::fp && options.perf_mode != PerfMode::smart) {
+    return fail(Errc::malformed, "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
+  }
+  options.attaches_node_maps = attaches && !parsed.has("no-nodejs");
   return {};
 }
 
 Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
-  TRY(check_nodejs(parsed, options));
+  TRY(read_nodejs(parsed, options));
   options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
   TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
   options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));

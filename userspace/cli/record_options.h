@@ -87,6 +87,8 @@ struct RecordOptions {
   std::string dotnet_trace_path;            // "": where it is found
   bool has_ruby = true;                     // rbspy tells its methods
   bool has_php = false;                     // phpspy tells its functions
+  std::string node_linux_perf_path;         // a module or a directory; "": where it is found
+  bool attaches_node_maps = false;          // linux-perf is put into running Nodes
   bool has_dotnet = false;                  // dotnet-trace tells its methods
   bool profiles_spawned = false;            // also what begins while it runs
   int min_profiling_duration_s = 10;        // younger processes get no profiler of their runtime

@@ -16,6 +16,7 @@
 #include "userspace/cli/runtime_round.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/node_attachments.h"
 #include "userspace/runtime_profilers/spawned_processes.h"
 #include "userspace/select/selection.h"
 
@@ -97,12 +98,16 @@ class EngineWithRuntimes final : public RecordEngine {
   }
   Result<> stop() override {
     round_->interrupt();
+    if (nodes_) {
+      nodes_->begin_end();
+    }
     return engine_->stop();
   }
   Result<EngineResult> finish() override;
   [[nodiscard]] bool walks_python() const override { return engine_->walks_python(); }
 
  private:
+  Result<> prepare_nodes();
   Result<> prepare_round();
   std::future<Result<RoundReport>> end_round();
   void begin_round();
@@ -115,6 +120,7 @@ class EngineWithRuntimes final : public RecordEngine {
   SessionSettings session_;
   std::shared_ptr<Selection> selection_;  // of the session; the profilers look at it
   std::shared_ptr<RuntimeTurns> turns_;
+  std::shared_ptr<NodeAttachments> nodes_;  // of all sessions; nullptr: none is attached to
   std::unique_ptr<RuntimeRound> round_;    // calls the engine; nullptr: finished
   std::vector<std::future<void>> ending_;  // those before it
   std::set<std::uint32_t> left_pythons_;   // of those that may still run
@@ -125,6 +131,14 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<std::string> problems_;
 };
 
+Result<> EngineWithRuntimes::prepare_nodes() {
+  if (options_.attaches_node_maps && engine_->has_samples()) {
+    nodes_ = std::make_shared<NodeAttachments>(
+        TRY(NodeModules::prepare(options_.node_linux_perf_path)));
+  }
+  return {};
+}
+
 Result<> EngineWithRuntimes::prepare_round() {
   selection_ = std::make_shared<Selection>(session_.selection);
   const bool is_filtered = !kernel_filter_of(options_).empty() || !selection_->is_everything();
@@ -132,6 +146,7 @@ Result<> EngineWithRuntimes::prepare_round() {
       .frequency_hz = session_.frequency_hz,
       .is_pid_filtered = !session_.pids.empty() || !options_.command.empty(),
       .selection = is_filtered ? selection_ : nullptr,
+      .nodes = nodes_,
   };
   if (engine_->can_cut()) {
     settings.first_look = {};  // its sessions cannot wait
@@ -143,6 +158,7 @@ Result<> EngineWithRuntimes::prepare_round() {
 // Of one recording; its selection comes by select() and select_pid().
 Result<> EngineWithRuntimes::prepare(int frequency_hz) {
   session_ = {.pids = options_.pids, .selection = {}, .frequency_hz = frequency_hz};
+  TRY(prepare_nodes());
   return prepare_round();
 }
 
@@ -298,6 +314,9 @@ Result<SessionCut> EngineWithRuntimes::cut(const SessionSettings* change) {
 Result<EngineResult> EngineWithRuntimes::finish() {
   EngineResult result = TRY(engine_->finish());
   RoundReport report = TRY(round_->finish(turns_->hurried()));
+  if (nodes_) {
+    std::ranges::move(nodes_->finish(turns_->hurried()), std::back_inserter(report.problems));
+  }
   round_ = nullptr;
   tell_dropped(report);
   add_report(std::move(report), engine_->has_samples(), engine_->can_cut(), result);

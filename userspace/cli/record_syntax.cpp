@@ -257,8 +257,15 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "MODE",
      .group = kRuntimes,
      .help =
-         "perf: the perf map of a node --perf-basic-prof names its functions; disabled: nothing "
-         "more is done for node, whose map is read all the same; default disabled"},
+         "perf: the perf map of a node --perf-basic-prof names its functions; attach-maps: every "
+         "running node is made to write one, by npm's linux-perf through its inspector; disabled: "
+         "nothing is done for node, whose map is read all the same; default disabled"},
+    {.name = "node-linux-perf-path",
+     .value = "PATH",
+     .group = kRuntimes,
+     .help = "linux-perf.node, or a directory that has it, also as glibc/20/linux-perf.node for "
+             "node 20, with --nodejs-mode attach-maps; default: beside waggle, then in PATH and "
+             "the usual places"},
     {.name = "no-nodejs", .group = kRuntimes, .help = "as --nodejs-mode disabled"},
     {.name = "output",
      .letter = 'o',

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "userspace/runtime_profilers/dotnet_trace.h"
 #include "userspace/runtime_profilers/java_session.h"
+#include "userspace/runtime_profilers/node_maps.h"
 #include "userspace/runtime_profilers/phpspy.h"
 #include "userspace/runtime_profilers/py_spy.h"
 #include "userspace/runtime_profilers/rbspy.h"
@@ -161,6 +162,9 @@ Result<std::unique_ptr<RuntimeRound>> RuntimeRound::prepare(const RecordOptions&
   if (options.has_dotnet) {
     profilers.push_back(TRY(ProcessToolProfiler::prepare(
         std::make_unique<DotnetTrace>(frequency_hz), options.dotnet_trace_path, targets, hooks)));
+  }
+  if (settings.nodes) {
+    profilers.push_back(TRY(NodeMaps::prepare(settings.nodes, targets)));
   }
   return round;
 }

@@ -17,6 +17,7 @@
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/node_attachments.h"
 #include "userspace/runtime_profilers/process_tool_profiler.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/runtime_profilers/turns.h"
@@ -31,6 +32,7 @@ struct RoundSettings {
   std::shared_ptr<const Selection> selection;
   // For how long a profiler may keep the session waiting at its start.
   std::chrono::milliseconds first_look{1000};
+  std::shared_ptr<NodeAttachments> nodes = nullptr;  // nullptr: none is attached to
 };
 
 struct RoundReport {

@@ -183,7 +183,7 @@ void JavaSession::start_run(Jvm jvm) {
     skip(run, "profiling this JVM is not supported");
     return;
   }
-  if (!jvm.profiler.empty() && !is_placed_by_us(jvm.profiler)) {
+  if (!jvm.profiler.empty() && !is_placed_by_us(jvm.profiler, kAsyncProfilerLibrary)) {
     skip(run, "async-profiler is already loaded");  // somebody else's, who may be using it
     return;
   }

@@ -30,6 +30,8 @@ constexpr auto kTools = std::to_array<ExternalTool>({
     {"phpspy", "phpspy", false, "PHP functions", "build phpspy and put it beside waggle"},
     {"dotnet-trace", "dotnet-trace", false, ".NET methods",
      "dotnet tool install --global dotnet-trace"},
+    {"node-linux-perf", "linux-perf.node", true, "functions of a Node without --perf-basic-prof",
+     "build npm's linux-perf (tools/fetch-profilers) and put linux-perf.node beside waggle"},
 });
 
 constexpr auto kUsualPlaces = std::to_array<std::string_view>(

@@ -345,7 +345,7 @@ TEST_P(Java, that_another_waggle_records_is_left_to_it) {
   const WaggleResult second = run_waggle(record(program.pid(), {"-d", "1"}));
   ASSERT_EQ(second.status, 0) << second.err;
   EXPECT_THAT(CollapsedFile::parse(second.out).text_of("java"),
-              HasSubstr("another waggle profiles this JVM"));
+              HasSubstr("another waggle profiles this process"));
   const WaggleResult result = first.wait();
   ASSERT_EQ(result.status, 0) << result.err;
   const CollapsedFile file = CollapsedFile::parse(result.out);

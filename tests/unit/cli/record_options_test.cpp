@@ -410,8 +410,15 @@ TEST(RecordOptions, know_the_modes_of_node) {
   for (const std::string mode : {"perf", "disabled", "none"}) {
     (void)options_of({"--nodejs-mode", mode, "--no-nodejs"});
   }
-  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps"}),
-            "--nodejs-mode: attach-maps is not built yet");
+  EXPECT_FALSE(options_of({}).attaches_node_maps);
+  EXPECT_FALSE(options_of({"--nodejs-mode", "perf"}).attaches_node_maps);
+  EXPECT_TRUE(options_of({"--nodejs-mode", "attach-maps"}).attaches_node_maps);
+  EXPECT_TRUE(
+      options_of({"--nodejs-mode", "attach-maps", "--perf-mode", "smart"}).attaches_node_maps);
+  EXPECT_FALSE(options_of({"--nodejs-mode", "attach-maps", "--no-nodejs"}).attaches_node_maps);
+  EXPECT_EQ(options_of({"--node-linux-perf-path", "/m"}).node_linux_perf_path, "/m");
+  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps", "--perf-mode", "dwarf"}),
+            "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "dwarf"}),
             "--nodejs-mode: perf needs --perf-mode fp");
   EXPECT_THAT(error_of({"--nodejs-mode", "x"}), HasSubstr("--nodejs-mode"));

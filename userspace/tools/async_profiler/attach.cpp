@@ -18,7 +18,7 @@
 #include "base/child_process.h"
 #include "base/text.h"
 #include "userspace/process/proc_fs.h"
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 namespace waggle {
 
@@ -26,22 +26,6 @@ namespace {
 
 constexpr auto kTemporary = "/tmp";  // HotSpot's, whatever java.io.tmpdir says
 constexpr std::chrono::seconds kConnectTime(1);
-
-// Through pidfd where there are any: the number may be another's by now.
-Result<> send_quit(const Jvm& jvm) {
-  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, jvm.pid, 0)));
-  const auto status = read_status_at(jvm.directory.get());  // it is still this process
-  if (!status || !status->catches(SIGQUIT)) {
-    return fail(Errc::not_found, "the JVM has ended");
-  }
-  const long failed = process.is_open()
-                          ? ::syscall(SYS_pidfd_send_signal, process.get(), SIGQUIT, nullptr, 0)
-                          : ::kill(jvm.pid, SIGQUIT);
-  if (failed != 0) {
-    return fail_errno("SIGQUIT", errno);
-  }
-  return {};
-}
 
 // A socket of the JVM's own user, nobody's link.
 Result<UniqueFd> find_socket(int temporary, const Jvm& jvm) {
@@ -172,7 +156,7 @@ Result<> JvmLoad::ask_for_socket() {
     return fail_errno(name, error);
   }
   trigger_ = std::move(name);
-  return send_quit(*jvm_);
+  return jvm_->send_caught(SIGQUIT, "the JVM");
 }
 
 void JvmLoad::remove_trigger() {

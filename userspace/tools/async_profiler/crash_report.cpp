@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 namespace waggle {
 

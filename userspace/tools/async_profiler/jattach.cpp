@@ -10,7 +10,7 @@
 
 #include "userspace/process/proc_fs.h"
 #include "userspace/tools/async_profiler/attach.h"
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 namespace waggle {
 

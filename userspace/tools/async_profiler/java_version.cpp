@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 namespace waggle {
 

@@ -5,33 +5,23 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
-#include "userspace/process/proc_status.h"
+#include "userspace/tools/target_process.h"
 
 namespace waggle {
 
-struct Jvm {
-  pid_t pid = 0;
-  UniqueFd directory;             // /proc/PID: of this process alone, whoever gets its pid later
-  std::uint64_t start_ticks = 0;  // likewise
-  ProcStatus status{};
+struct Jvm : TargetProcess {
   std::string library;  // path of its libjvm.so, as it sees it
   bool is_openj9 = false;
   bool is_musl = false;  // its C library
   std::string profiler;  // path of the async-profiler that it has loaded, as it sees it; "": none
-
-  // Of this process; it may have ended.
-  [[nodiscard]] bool is_alive() const;
-  // It has begun a moment ago, and may not be ready.
-  [[nodiscard]] bool is_starting() const;
-  // Its root directory.
-  [[nodiscard]] Result<UniqueFd> open_root() const;
 };
+
+constexpr std::string_view kAsyncProfilerLibrary = "libasyncProfiler.so";
 
 // Nothing: no libjvm.so is mapped, also none that is deleted by now.  An error: the process is gone
 // or cannot be looked at.

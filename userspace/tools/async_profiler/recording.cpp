@@ -85,7 +85,7 @@ AsyncProfilerRecording::~AsyncProfilerRecording() {
 Result<std::unique_ptr<AsyncProfilerRecording>> AsyncProfilerRecording::start(
     Jvm jvm, const std::string& library, const AsyncProfilerOptions& options,
     const AttachOptions& attach, AsyncProfilerOutputParser::OnStack on_stack) {
-  LibraryPlace place = TRY(LibraryPlace::make(jvm, library));
+  LibraryPlace place = TRY(LibraryPlace::make(jvm, library, kAsyncProfilerLibrary, jvm.profiler));
   std::unique_ptr<AsyncProfilerRecording> recording(new AsyncProfilerRecording(
       std::move(jvm), options, attach, std::move(place), std::move(on_stack)));
   recording->output_ = TRY(recording->place_.make_file("stacks"));

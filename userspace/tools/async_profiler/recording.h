@@ -19,7 +19,7 @@
 #include "userspace/tools/async_profiler/jattach.h"
 #include "userspace/tools/async_profiler/jvm.h"
 #include "userspace/tools/async_profiler/output_parser.h"
-#include "userspace/tools/async_profiler/placement.h"
+#include "userspace/tools/placement.h"
 
 namespace waggle {
 

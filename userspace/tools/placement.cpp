@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/tools/async_profiler/placement.h"
+#include "userspace/tools/placement.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -18,7 +18,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 namespace waggle {
 
@@ -26,7 +26,6 @@ namespace {
 
 constexpr auto kParents = std::to_array<std::string_view>({"/tmp", "/run", "/opt", "/dev"});
 constexpr std::string_view kPrefix = "waggle-";
-constexpr std::string_view kLibrary = "libasyncProfiler.so";
 constexpr std::size_t kDigits = 16;
 constexpr std::size_t kMaxLibraryBytes = std::size_t{64} << 20;
 constexpr mode_t kPrivate = 0700;
@@ -41,13 +40,13 @@ struct Split {
   std::string parent, name;
 };
 
-// "/tmp/waggle-0123456789abcdef/libasyncProfiler.so"
-std::optional<Split> split_placed(std::string_view path) {
+// "/tmp/waggle-0123456789abcdef/NAME"
+std::optional<Split> split_placed(std::string_view path, std::string_view file) {
   for (const std::string_view parent : kParents) {
     const std::size_t start = parent.size() + 1;
     const std::size_t size = kPrefix.size() + kDigits;
-    if (path.size() != start + size + 1 + kLibrary.size() || !path.starts_with(parent) ||
-        !path.ends_with(kLibrary) || path[start - 1] != '/' || path[start + size] != '/') {
+    if (path.size() != start + size + 1 + file.size() || !path.starts_with(parent) ||
+        !path.ends_with(file) || path[start - 1] != '/' || path[start + size] != '/') {
       continue;
     }
     const std::string_view name = path.substr(start, size);
@@ -91,24 +90,24 @@ Result<> check_mount(int directory, const std::string& path) {
 
 }  // namespace
 
-bool is_placed_by_us(const std::string& path) {
-  return split_placed(path).has_value();
+bool is_placed_by_us(std::string_view path, std::string_view name) {
+  return split_placed(path, name).has_value();
 }
 
 std::string LibraryPlace::library() const {
-  return fmt::format("{}/{}", path_, kLibrary);
+  return fmt::format("{}/{}", path_, library_);
 }
 
-Result<LibraryPlace> LibraryPlace::make(const Jvm& jvm, const std::string& library) {
-  const UniqueFd root = TRY(jvm.open_root());
-  if (const auto earlier = split_placed(jvm.profiler)) {
-    LibraryPlace place = TRY(make_below(jvm, root.get(), earlier->parent, earlier->name));
+Result<LibraryPlace> LibraryPlace::make(const TargetProcess& process, const std::string& library,
+                                        std::string_view name, std::string_view loaded) {
+  if (const auto earlier = split_placed(loaded, name)) {
+    LibraryPlace place = TRY(make_below(process, name, earlier->parent, earlier->name));
     TRY(place.fill(library));
     return place;
   }
   std::string reasons;
   for (const std::string_view parent : kParents) {
-    auto place = make_below(jvm, root.get(), std::string(parent), random_name());
+    auto place = make_below(process, name, std::string(parent), random_name());
     const Result<> filled = place ? place->fill(library) : std::unexpected(place.error());
     if (filled) {
       return place;
@@ -118,12 +117,14 @@ Result<LibraryPlace> LibraryPlace::make(const Jvm& jvm, const std::string& libra
   return fail(Errc::unsupported, "no place for the library: " + reasons);
 }
 
-Result<LibraryPlace> LibraryPlace::make_below(const Jvm& jvm, int root, const std::string& parent,
+Result<LibraryPlace> LibraryPlace::make_below(const TargetProcess& process,
+                                              std::string_view library, const std::string& parent,
                                               const std::string& name) {
-  LibraryPlace place;
-  place.uid_ = jvm.status.effective_uid;
-  place.gid_ = jvm.status.effective_gid;
-  UniqueFd above = TRY(open_directory_in_root(root, parent));
+  LibraryPlace place(library);
+  place.uid_ = process.status.effective_uid;
+  place.gid_ = process.status.effective_gid;
+  const UniqueFd root = TRY(process.open_root());
+  UniqueFd above = TRY(open_directory_in_root(root.get(), parent));
   TRY(check_parent(above.get(), parent));
   TRY(check_mount(above.get(), parent));
   place.path_ = fmt::format("{}/{}", parent, name);
@@ -139,10 +140,10 @@ Result<LibraryPlace> LibraryPlace::make_below(const Jvm& jvm, int root, const st
   }
   const bool is_theirs = status.st_uid == place.uid_ || status.st_uid == ::geteuid();
   if (!is_theirs || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return fail(Errc::permission, place.path_ + " is of another user than the JVM");
+    return fail(Errc::permission, place.path_ + " is of another user than the process");
   }
   if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(Errc::exhausted, "another waggle profiles this JVM");
+    return fail(Errc::exhausted, "another waggle profiles this process");
   }
   place.parent_ = std::move(above);  // from here on it is ours to remove
   place.directory_ = std::move(directory);
@@ -152,14 +153,13 @@ Result<LibraryPlace> LibraryPlace::make_below(const Jvm& jvm, int root, const st
 Result<> LibraryPlace::fill(const std::string& library) {
   const UniqueFd source = TRY(open_file(library, O_RDONLY));
   const std::string bytes = TRY(read_all(source.get(), kMaxLibraryBytes));
-  const std::string name(kLibrary);
-  (void)::unlinkat(directory_.get(), name.c_str(), 0);  // of a waggle that was killed
-  const UniqueFd copy(::openat(directory_.get(), name.c_str(),
+  (void)::unlinkat(directory_.get(), library_.c_str(), 0);  // of a waggle that was killed
+  const UniqueFd copy(::openat(directory_.get(), library_.c_str(),
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!copy.is_open()) {
     return fail_errno(LibraryPlace::library(), errno);
   }
-  files_.push_back(name);
+  files_.push_back(library_);
   if (const Result<> written = write_all(copy.get(), bytes); !written) {
     return add_context(path_, written.error());
   }
@@ -184,6 +184,10 @@ Result<PlacedFile> LibraryPlace::make_file(const std::string& name) {
     return fail_errno(file.path, errno);
   }
   return file;
+}
+
+void LibraryPlace::touch() const {
+  (void)::futimens(directory_.get(), nullptr);  // it is ours; without it, it is taken for dead
 }
 
 void LibraryPlace::remove() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// This process stands for the JVM: the place is made in its own root.
-#include "userspace/tools/async_profiler/placement.h"
+// This process stands for the one that is profiled: the place is made in its own root.
+#include "userspace/tools/placement.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,10 +9,10 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "tests/temp_dir.h"
-#include "userspace/process/proc_fs.h"
 
 namespace waggle {
 namespace {
@@ -21,13 +20,12 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-Jvm this_process(const std::string& profiler = "") {
-  Jvm jvm;
-  jvm.pid = ::getpid();
-  jvm.directory = open_file("/proc/self", O_PATH | O_DIRECTORY).value();
-  jvm.status = read_status_at(jvm.directory.get()).value();
-  jvm.profiler = profiler;
-  return jvm;
+constexpr std::string_view kName = "libasyncProfiler.so";
+
+TargetProcess this_process() {
+  TargetProcess process;
+  EXPECT_TRUE(process.open(::getpid()) && process.identify());
+  return process;
 }
 
 class Placement : public testing::Test {
@@ -48,10 +46,10 @@ class Placement : public testing::Test {
 TEST_F(Placement, is_private_and_gone_afterwards) {
   std::string directory;
   {
-    auto place = LibraryPlace::make(this_process(), library_);
+    auto place = LibraryPlace::make(this_process(), library_, kName, "");
     ASSERT_TRUE(place) << place.error().what;
     EXPECT_THAT(place->library(), StartsWith("/tmp/waggle-"));
-    EXPECT_TRUE(is_placed_by_us(place->library()));
+    EXPECT_TRUE(is_placed_by_us(place->library(), kName));
     directory = std::filesystem::path(place->library()).parent_path();
     struct stat status{};
     ASSERT_EQ(::stat(directory.c_str(), &status), 0);
@@ -67,12 +65,12 @@ TEST_F(Placement, is_private_and_gone_afterwards) {
   EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
-TEST_F(Placement, belongs_to_the_user_of_the_jvm) {
+TEST_F(Placement, belongs_to_the_user_of_the_process) {
   constexpr uid_t kSomebody = 4242;
-  Jvm jvm = this_process();
-  jvm.status.effective_uid = kSomebody;
-  jvm.status.effective_gid = kSomebody;
-  auto place = LibraryPlace::make(jvm, library_);
+  TargetProcess process = this_process();
+  process.status.effective_uid = kSomebody;
+  process.status.effective_gid = kSomebody;
+  auto place = LibraryPlace::make(process, library_, kName, "");
   ASSERT_TRUE(place) << place.error().what;
   struct stat status{};
   ASSERT_EQ(::stat(std::filesystem::path(place->library()).parent_path().c_str(), &status), 0);
@@ -85,10 +83,10 @@ TEST_F(Placement, belongs_to_the_user_of_the_jvm) {
 
 TEST_F(Placement, is_under_the_name_that_a_library_of_ours_was_loaded_by) {
   const std::string name = "/tmp/waggle-00112233445566aa/libasyncProfiler.so";
-  auto place = LibraryPlace::make(this_process(name), library_);
+  auto place = LibraryPlace::make(this_process(), library_, kName, name);
   ASSERT_TRUE(place) << place.error().what;
   EXPECT_EQ(place->library(), name);
-  const auto second = LibraryPlace::make(this_process(name), library_);
+  const auto second = LibraryPlace::make(this_process(), library_, kName, name);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::exhausted) << second.error().what;
 }
@@ -100,7 +98,7 @@ TEST_F(Placement, takes_over_what_a_killed_waggle_has_left_but_not_what_is_of_ot
   ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0);
   ASSERT_TRUE(write_file_atomically(name, "an older one"));
   {
-    const auto place = LibraryPlace::make(this_process(name), library_);
+    const auto place = LibraryPlace::make(this_process(), library_, kName, name);
     ASSERT_TRUE(place) << place.error().what;
     EXPECT_EQ(read_file(name, 100), "the library");
   }
@@ -108,27 +106,27 @@ TEST_F(Placement, takes_over_what_a_killed_waggle_has_left_but_not_what_is_of_ot
 
   ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0);
   ASSERT_EQ(::chown(directory.c_str(), 4242, 4242), 0);
-  const auto taken = LibraryPlace::make(this_process(name), library_);
+  const auto taken = LibraryPlace::make(this_process(), library_, kName, name);
   std::filesystem::remove_all(directory);
   ASSERT_FALSE(taken);
-  EXPECT_THAT(taken.error().what, HasSubstr("is of another user than the JVM"));
+  EXPECT_THAT(taken.error().what, HasSubstr("is of another user than the process"));
 
   const TempDir elsewhere;
   std::filesystem::create_directory_symlink(elsewhere.path(), directory);
-  const auto linked = LibraryPlace::make(this_process(name), library_);
+  const auto linked = LibraryPlace::make(this_process(), library_, kName, name);
   std::filesystem::remove(directory);
   EXPECT_FALSE(linked);
 }
 
 TEST(PlacedByUs, is_what_has_our_form_alone) {
-  EXPECT_TRUE(is_placed_by_us("/run/waggle-0123456789abcdef/libasyncProfiler.so"));
+  EXPECT_TRUE(is_placed_by_us("/run/waggle-0123456789abcdef/libasyncProfiler.so", kName));
   for (const char* path : {"", "/tmp/waggle-0123456789abcdeg/libasyncProfiler.so",
                            "/tmp/waggle-../../etc/libasyncProfiler.so",
                            "/srv/waggle-0123456789abcdef/libasyncProfiler.so",
                            "/tmp/waggle-0123456789abcdef/libasyncProfiler.so.1",
                            "/tmp/x/waggle-0123456789abcdef/libasyncProfiler.so",
                            "/opt/async-profiler/lib/libasyncProfiler.so"}) {
-    EXPECT_FALSE(is_placed_by_us(path)) << path;
+    EXPECT_FALSE(is_placed_by_us(path, kName)) << path;
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/tools/async_profiler/target_root.h"
+#include "userspace/tools/target_root.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>

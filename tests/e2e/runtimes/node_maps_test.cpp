@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// `waggle record --nodejs-mode attach-maps` of real Nodes that were started like any other: their
+// functions have names while it records, and they are as they were afterwards.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "tests/e2e/runtimes/runtime_run.h"
+#include "tests/interpreters.h"
+#include "userspace/tools/linux_perf/listening_ports.h"
+
+namespace waggle {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* kNode = "/usr/bin/node";
+constexpr const char* kTool = "node-linux-perf";
+// What it inlines is in no map.
+constexpr const char* kNoInlining = "--no-turbo-inlining";
+
+std::string module_path() {
+  return test_cache() + "/linux-perf.node";
+}
+
+std::string map_of(pid_t pid) {
+  return fmt::format("/tmp/perf-{}.map", pid);
+}
+
+bool is_listening(pid_t pid) {
+  TargetProcess process;
+  if (!process.open(pid)) {
+    return false;
+  }
+  const auto ports = read_listening_ports(process).value();
+  return std::ranges::any_of(ports, [&](const ListeningPort& port) {
+    return has_socket(process, port.inode);
+  });
+}
+
+std::vector<std::string> places_in(const std::string& directory) {
+  std::vector<std::string> places;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with("waggle-") &&
+        std::filesystem::exists(entry.path() / "linux-perf.node")) {
+      places.push_back(entry.path());
+    }
+  }
+  return places;
+}
+
+pid_t child_of(pid_t parent) {
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", parent));
+  pid_t child = 0;
+  children >> child;
+  return child;
+}
+
+Words attaching(pid_t pid, Words more) {
+  more.insert(more.begin(), {"--nodejs-mode", "attach-maps", "--node-linux-perf-path",
+                             module_path(), "-p", std::to_string(pid)});
+  return more;
+}
+
+WaggleResult record_attaching(pid_t pid, Words more) {
+  Words arguments = attaching(pid, std::move(more));
+  arguments.insert(arguments.begin(), {"record", "-o", "-"});
+  return run_waggle(arguments);
+}
+
+std::string tool_state(const CollapsedFile& file) {
+  return file.header["waggle"]["tools"].value(kTool, "");
+}
+
+class NodeMaps : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(kNode)) {
+      GTEST_SKIP() << "no Node here (tools/install_packages test)";
+    }
+    if (!std::filesystem::exists(module_path())) {
+      GTEST_SKIP() << "no linux-perf here (tests/e2e/runtimes/fetch_node_linux_perf.py)";
+    }
+  }
+
+  // A Node that writes its own messages to errors().
+  [[nodiscard]] Words node(const std::string& script, const std::string& options = "") const {
+    return {"sh", "-c",
+            fmt::format("exec nice -n -5 {} {} {} {} 2>{}", kNode, kNoInlining, options, script,
+                        errors_path())};
+  }
+  [[nodiscard]] std::string errors_path() const { return folder_.path() + "/errors"; }
+  [[nodiscard]] std::string errors() const { return read_file(errors_path(), 1 << 20).value(); }
+
+  TempDir folder_;
+};
+
+class NodeMapsOfEngine : public NodeMaps, public testing::WithParamInterface<const char*> {};
+
+void expect_names(const CollapsedFile& file, const std::string& comm) {
+  constexpr double kPoints = 7;  // of 600 samples a share of 50 % has a standard deviation of 2
+  EXPECT_TRUE(file.adds_up());
+  ASSERT_GT(file.count_of(comm), 100U);
+  for (const auto& [name, share] :
+       {std::pair("spendHalf", 50), std::pair("spendThird", 30), std::pair("spendFifth", 20)}) {
+    const std::string function = fmt::format("Function:{} {}:", name, NODE_SHARES);
+    EXPECT_NEAR(innermost_share(file, comm, function), share, kPoints) << file.text_of(comm);
+  }
+}
+
+void expect_as_before(pid_t pid) {
+  EXPECT_TRUE(is_running(pid));
+  EXPECT_FALSE(is_listening(pid)) << "its inspector is open";
+  EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
+  EXPECT_THAT(places_in("/tmp"), IsEmpty());
+}
+
+TEST_P(NodeMapsOfEngine, name_the_functions_of_a_node_that_was_started_without) {
+  const TestProgram program(node(NODE_SHARES));
+  const WaggleResult result =
+      record_attaching(program.pid(), {"--engine", GetParam(), "-d", "3", "-F", "199"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_names(file, "node");
+  expect_as_before(program.pid());
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, NodeMapsOfEngine, testing::Values("ebpf", "fallback"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+TEST_F(NodeMaps, come_and_go_ten_times_in_one_node) {
+  constexpr int kTimes = 10;
+  const TestProgram program(node(NODE_SHARES));
+  for (int i = 0; i < kTimes; ++i) {
+    const WaggleResult result = record_attaching(program.pid(), {"-d", "2", "-F", "199"});
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_EQ(tool_state(file), "ok") << result.err;
+    // On a busy host up to a second of it is over by then.
+    EXPECT_GT(innermost_share(file, "node", "Function:spendHalf "), 15) << file.text_of("node");
+    expect_as_before(program.pid());
+  }
+  // One copy of the module, whatever the number of recordings.
+  std::ifstream maps(fmt::format("/proc/{}/maps", program.pid()));
+  int executable = 0;
+  for (std::string line; std::getline(maps, line);) {
+    executable += line.find("r-xp") != line.npos && line.find("linux-perf.node") != line.npos;
+  }
+  EXPECT_EQ(executable, 1);
+}
+
+TEST_F(NodeMaps, leave_an_inspector_open_that_was_open_before) {
+  const TestProgram program(node(NODE_SHARES, "--inspect=127.0.0.1:0 --inspect-port=9237"));
+  ASSERT_TRUE(is_listening(program.pid()));
+  const WaggleResult result = record_attaching(program.pid(), {"-d", "2", "-F", "199"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  EXPECT_GT(innermost_share(file, "node", "Function:spendHalf "), 15) << file.text_of("node");
+  EXPECT_TRUE(is_listening(program.pid()));
+  EXPECT_FALSE(std::filesystem::exists(map_of(program.pid())));
+}
+
+TEST_F(NodeMaps, are_of_no_other_process_that_has_the_port) {
+  const TestProgram other({kNode, "--inspect=127.0.0.1:9229", NODE_SHARES});
+  ASSERT_TRUE(is_listening(other.pid()));
+  const TestProgram program(node(NODE_SHARES));
+  const WaggleResult result = record_attaching(program.pid(), {"-d", "1"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("port 9229 of its inspector is another process'"));
+  EXPECT_THAT(tool_state(CollapsedFile::parse(result.out)), HasSubstr("port 9229"));
+  EXPECT_EQ(errors(), "") << "it was asked to open its inspector";
+  EXPECT_FALSE(std::filesystem::exists(map_of(other.pid())));
+  expect_as_before(program.pid());
+}
+
+TEST_F(NodeMaps, are_not_asked_for_where_the_signal_would_end_the_process) {
+  const TestProgram program(node(NODE_DEAF));
+  const WaggleResult result = record_attaching(program.pid(), {"-d", "1"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("does not handle SIGUSR1"));
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(), HasSubstr("SIGUSR1"));
+  EXPECT_GT(file.count_of("node"), 30U);
+  expect_as_before(program.pid());
+}
+
+TEST_F(NodeMaps, without_the_module_leave_nodes_alone_and_say_how_to_get_it) {
+  const TestProgram program(node(NODE_SHARES));
+  const WaggleResult result =
+      run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps", "-d", "1", "-p",
+                  std::to_string(program.pid())},
+                 {"env", "PATH=/usr/bin:/bin"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("node-linux-perf is not found"));
+  EXPECT_THAT(result.err, HasSubstr("tools/fetch-profilers"));
+  EXPECT_EQ(errors(), "");
+  expect_as_before(program.pid());
+
+  const WaggleResult given =
+      run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path",
+                  "/nonexistent", "-d", "1", "-p", std::to_string(program.pid())});
+  EXPECT_EQ(given.status, 1);
+  EXPECT_THAT(given.err, HasSubstr("/nonexistent is no linux-perf.node"));
+}
+
+TEST_F(NodeMaps, of_a_module_that_node_refuses_are_told_with_its_reason) {
+  const std::string module = folder_.path() + "/broken.node";
+  std::ofstream(module) << "no module";
+  const TestProgram program(node(NODE_SHARES));
+  const WaggleResult result =
+      run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path",
+                  module, "-d", "1", "-p", std::to_string(program.pid())});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("continuing without the names of its functions"));
+  EXPECT_THAT(tool_state(CollapsedFile::parse(result.out)), HasSubstr("linux-perf.node: "));
+  expect_as_before(program.pid());
+}
+
+// As in a container: another user, and namespaces and a /tmp of its own.
+TEST_F(NodeMaps, reach_a_node_in_namespaces_of_its_own) {
+  const std::string script = fmt::format(
+      "ip link set lo up && mount -t tmpfs -o mode=1777 none /tmp && exec setpriv --reuid 65534 "
+      "--regid 65534 --clear-groups {} {} {}",
+      kNode, kNoInlining, NODE_SHARES);
+  const TestProgram program({"unshare", "--mount", "--pid", "--net", "--fork", "--kill-child",
+                             "--mount-proc", "sh", "-c", script});
+  const pid_t inner = child_of(program.pid());
+  ASSERT_GT(inner, 0);
+  const std::string temporary = fmt::format("/proc/{}/root/tmp", inner);
+  // Its port is no other's there.
+  const TestProgram other({kNode, "--inspect=127.0.0.1:9229", NODE_SHARES});
+  const WaggleResult result = record_attaching(inner, {"-d", "3", "-F", "199"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_EQ(tool_state(file), "ok") << result.err;
+  expect_names(file, "node");
+  EXPECT_TRUE(is_running(inner));
+  EXPECT_FALSE(is_listening(inner));
+  EXPECT_TRUE(std::filesystem::is_empty(temporary));
+  EXPECT_THAT(places_in("/tmp"), IsEmpty());
+}
+
+TEST_F(NodeMaps, do_not_wait_for_a_node_that_does_not_answer) {
+  constexpr seconds kMost(5);
+  const TestProgram program(node(NODE_WAITS));
+  const TestProgram native(ahead({RECURSION, "10"}));
+  const auto began = std::chrono::steady_clock::now();
+  const WaggleResult result = run_waggle(
+      {"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path", module_path(),
+       "-d", "1", "-p", fmt::format("{},{}", program.pid(), native.pid())});
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kMost);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("its inspector does not open"));
+  EXPECT_GT(CollapsedFile::parse(result.out).count_of("recursion"), 30U);
+  EXPECT_TRUE(is_running(program.pid()));
+}
+
+TEST_F(NodeMaps, leave_nothing_of_a_node_that_dies_midway) {
+  auto program = std::make_unique<TestProgram>(node(NODE_SHARES));
+  const pid_t pid = program->pid();
+  Words arguments = attaching(pid, {"-d", "3"});
+  arguments.insert(arguments.begin(), {"record", "-o", "-"});
+  WaggleRun run(arguments);
+  while (!std::filesystem::exists(map_of(pid)) && is_running(run.pid())) {
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  program.reset();
+  const WaggleResult result = run.wait();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("inspector")));
+  EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
+  EXPECT_THAT(places_in("/tmp"), IsEmpty());
+}
+
+TEST_F(NodeMaps, are_not_asked_for_of_a_node_that_writes_its_own) {
+  const TestProgram program(node(NODE_SHARES, "--perf-basic-prof"));
+  const WaggleResult result = record_attaching(program.pid(), {"-d", "1"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("JS:*spendHalf "));
+  EXPECT_EQ(errors(), "");
+  EXPECT_TRUE(std::filesystem::remove(map_of(program.pid())));
+}
+
+}  // namespace
+}  // namespace waggle
