@@ -121,9 +121,9 @@ class EngineWithRuntimes final : public RecordEngine {
   std::shared_ptr<Selection> selection_;  // of the session; the profilers look at it
   std::shared_ptr<RuntimeTurns> turns_;
   std::shared_ptr<NodeAttachments> nodes_;  // of all sessions; nullptr: none is attached to
-  std::unique_ptr<RuntimeRound> round_;    // calls the engine; nullptr: finished
-  std::vector<std::future<void>> ending_;  // those before it
-  std::set<std::uint32_t> left_pythons_;   // of those that may still run
+  std::unique_ptr<RuntimeRound> round_;     // calls the engine; nullptr: finished
+  std::vector<std::future<void>> ending_;   // those before it
+  std::set<std::uint32_t> left_pythons_;    // of those that may still run
   bool has_told_of_left_ = false;
   bool may_run_ = true;  // the profilers, as let_runtimes() says
   std::optional<SpawnedProcesses> spawned_;
@@ -133,8 +133,8 @@ class EngineWithRuntimes final : public RecordEngine {
 
 Result<> EngineWithRuntimes::prepare_nodes() {
   if (options_.attaches_node_maps && engine_->has_samples()) {
-    nodes_ = std::make_shared<NodeAttachments>(
-        TRY(NodeModules::prepare(options_.node_linux_perf_path)));
+    nodes_ =
+        std::make_shared<NodeAttachments>(TRY(NodeModules::prepare(options_.node_linux_perf_path)));
   }
   return {};
 }

@@ -89,9 +89,8 @@ void NodeAttachments::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   Clock::time_point next_touch = Clock::now() + kTouchInterval;
   while (!is_ending_ && !stop.stop_requested()) {
-    const bool has_work = changed_.wait_for(lock, stop, kRetryInterval, [this] {
-      return !waiting_.empty() || is_ending_;
-    });
+    const bool has_work = changed_.wait_for(lock, stop, kRetryInterval,
+                                            [this] { return !waiting_.empty() || is_ending_; });
     if (is_ending_) {
       break;
     }
@@ -174,11 +173,10 @@ void NodeAttachments::end_all() {
     const Result<> ended = logging->end(
         {.deadline = std::min(deadline_, Clock::now() + time), .hurry = hurry_.get_token()});
     if (!ended && logging->node().is_alive()) {
-      left.push_back(fmt::format("process {}: {}: its inspector may stay open{}", pid,
-                                 ended.error().what,
-                                 logging->is_on() ? fmt::format(", and its perf map go on for {} s",
-                                                                kUnattended.count())
-                                                  : ""));
+      left.push_back(fmt::format(
+          "process {}: {}: its inspector may stay open{}", pid, ended.error().what,
+          logging->is_on() ? fmt::format(", and its perf map go on for {} s", kUnattended.count())
+                           : ""));
     }
   }
   const std::scoped_lock lock(mutex_);

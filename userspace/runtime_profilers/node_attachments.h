@@ -68,7 +68,7 @@ class NodeAttachments {
   std::deque<std::unique_ptr<MapLogging>> waiting_;
   bool is_busy_ = false;
   bool is_ending_ = false;
-  bool has_ended_ = true;  // the thread, which begins with the first Node
+  bool has_ended_ = true;       // the thread, which begins with the first Node
   Clock::time_point deadline_;  // once it is ending
   std::vector<std::pair<pid_t, std::string>> problems_;
   std::vector<std::string> left_;
@@ -77,7 +77,7 @@ class NodeAttachments {
   std::map<pid_t, int> tries_;
   std::stop_source ending_;  // what it begins is given up
   std::stop_source hurry_;   // all is
-  std::jthread thread_;  // last
+  std::jthread thread_;      // last
 };
 
 }  // namespace waggle

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/subprocess.h"
@@ -110,6 +111,66 @@ TEST_P(AgentRuntimesWith, tell_their_functions_in_each_session) {
 INSTANTIATE_TEST_SUITE_P(Agent, AgentRuntimesWith,
                          testing::Values(EngineCase{"ebpf", "2"}, EngineCase{"fallback", "6"}),
                          [](const auto& instance) { return std::string(instance.param.engine); });
+
+TEST_F(AgentRuntimes, end_where_they_cost_more_than_the_budget) {
+  const TestProgram ruby(ruby_shares());
+  const ToolStandIn rbspy("rbspy", "trap 'exit 0' INT; while :; do :; done");
+  const AgentPlace place;
+  WaggleRun agent(
+      place.words({"-d", "8", "-f", "11", "--rbspy-path", rbspy.path(), "--min-profiling-duration",
+                   "0", "--cpu-budget", "15", "--pids", pid_of(ruby)}));
+  ASSERT_TRUE(place.wait_for_log("going on without profilers of runtimes")) << place.log();
+  rbspy.expect_nothing_runs();
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  EXPECT_EQ(end_agent(agent).result.status, 0) << place.log();
+  const auto files = place.read_profiles();
+  const auto& header = files.at(1).header["waggle"];
+  EXPECT_THAT(header["excluded"].dump(), HasSubstr("profilers of runtimes: --cpu-budget 15"));
+  EXPECT_FALSE(header["tools"].contains("rbspy")) << header["tools"];
+  EXPECT_GT(files.at(1).count_of("ruby"), 0U) << "its native frames stay";
+  EXPECT_EQ(header["frequency"], 11) << "sampling cost little";
+}
+
+TEST_F(AgentRuntimes, are_all_there_is_on_a_host_with_too_many_processes) {
+  const TestProgram ruby(ruby_shares());
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "2", "--skip-system-profilers-above", "1"}));
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  EXPECT_EQ(end_agent(agent).result.status, 0) << place.log();
+  for (const CollapsedFile& file : place.read_profiles()) {
+    EXPECT_EQ(file.header["waggle"]["engine"], "none");
+    EXPECT_THAT(file.header["waggle"]["excluded"].dump(),
+                HasSubstr("--skip-system-profilers-above 1: the host has"));
+    EXPECT_TRUE(file.adds_up());
+  }
+  EXPECT_EQ(count_in(place.log(), "warning: waggle: --skip-system-profilers-above 1"), 1U)
+      << place.log();
+}
+
+TEST_P(AgentRuntimesWith, tell_what_java_allocates_in_each_session) {
+  if (std::string_view(GetParam().engine) == "fallback") {
+    GTEST_SKIP() << "allocations need no engine: once is enough";
+  }
+  const TestProgram program(java_command("17", {}, "Allocates"));
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "3", "--mode", "allocation", "--alloc-interval", "256kb",
+                               "--async-profiler-path", async_profiler_directory(),
+                               "--min-profiling-duration", "0", "--pids", pid_of(program)}));
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  const AgentEnd end = end_agent(agent);
+  EXPECT_EQ(end.result.status, 0) << end.result.err;
+  EXPECT_LT(end.took, kEndTime);
+  const auto files = place.read_profiles();
+  for (std::size_t i = 0; i < 2; ++i) {
+    const CollapsedFile& file = files.at(i);
+    EXPECT_EQ(file.header["profiling_mode"], "allocation");
+    EXPECT_EQ(file.header["waggle"]["event"], "alloc");
+    EXPECT_EQ(file.header["waggle"]["frequency"], 0);
+    EXPECT_EQ(file.header["waggle"]["tools"]["async-profiler"], "ok") << place.log();
+    EXPECT_NEAR(file.share_of("java", ";Allocates.heavy()V_"), 0.75, 0.08) << file.text_of("java");
+    EXPECT_TRUE(file.adds_up());
+  }
+}
 
 TEST_F(AgentRuntimes, that_hang_keep_neither_the_next_session_nor_the_end_waiting) {
   const TestProgram ruby(ruby_shares());

@@ -44,9 +44,8 @@ bool is_listening(pid_t pid) {
     return false;
   }
   const auto ports = read_listening_ports(process).value();
-  return std::ranges::any_of(ports, [&](const ListeningPort& port) {
-    return has_socket(process, port.inode);
-  });
+  return std::ranges::any_of(
+      ports, [&](const ListeningPort& port) { return has_socket(process, port.inode); });
 }
 
 std::vector<std::string> places_in(const std::string& directory) {
@@ -199,10 +198,9 @@ TEST_F(NodeMaps, are_not_asked_for_where_the_signal_would_end_the_process) {
 
 TEST_F(NodeMaps, without_the_module_leave_nodes_alone_and_say_how_to_get_it) {
   const TestProgram program(node(NODE_SHARES));
-  const WaggleResult result =
-      run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps", "-d", "1", "-p",
-                  std::to_string(program.pid())},
-                 {"env", "PATH=/usr/bin:/bin"});
+  const WaggleResult result = run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps", "-d",
+                                          "1", "-p", std::to_string(program.pid())},
+                                         {"env", "PATH=/usr/bin:/bin"});
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("node-linux-perf is not found"));
   EXPECT_THAT(result.err, HasSubstr("tools/fetch-profilers"));
@@ -258,9 +256,9 @@ TEST_F(NodeMaps, do_not_wait_for_a_node_that_does_not_answer) {
   const TestProgram program(node(NODE_WAITS));
   const TestProgram native(ahead({RECURSION, "10"}));
   const auto began = std::chrono::steady_clock::now();
-  const WaggleResult result = run_waggle(
-      {"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path", module_path(),
-       "-d", "1", "-p", fmt::format("{},{}", program.pid(), native.pid())});
+  const WaggleResult result = run_waggle({"record", "-o", "-", "--nodejs-mode", "attach-maps",
+                                          "--node-linux-perf-path", module_path(), "-d", "1", "-p",
+                                          fmt::format("{},{}", program.pid(), native.pid())});
   EXPECT_LT(std::chrono::steady_clock::now() - began, kMost);
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("its inspector does not open"));

@@ -99,8 +99,8 @@ Result<> MapLogging::close(Inspector& inspector, const InspectorPatience& patien
   }
   constexpr std::chrono::milliseconds kMore(500);  // for what is late already
   TRY(inspector.evaluate_last(
-      kCloseInspector, {.deadline = std::max(patience.deadline, Clock::now() + kMore),
-                        .hurry = patience.hurry}));
+      kCloseInspector,
+      {.deadline = std::max(patience.deadline, Clock::now() + kMore), .hurry = patience.hurry}));
   opened_.reset();
   return {};
 }

@@ -70,9 +70,8 @@ Result<NodeProcess> find_node(pid_t pid) {
 
 std::optional<NodeRefusal> why_not_to_inspect(const NodeProcess& node) {
   if (writes_its_map(node)) {
-    return NodeRefusal{.reason = "it writes its perf map itself",
-                       .may_pass = false,
-                       .needs_nothing = true};
+    return NodeRefusal{
+        .reason = "it writes its perf map itself", .may_pass = false, .needs_nothing = true};
   }
   const auto stat = read_stat_at(node.directory.get());
   if (!stat || stat->state == 'T' || stat->state == 't') {
