@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <ostream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/subprocess.h"
@@ -64,10 +63,14 @@ std::ostream& operator<<(std::ostream& out, const EngineCase& value) {
   return out << value.engine;
 }
 
+bool has_java() {
+  return std::filesystem::exists(async_profiler_directory()) && !find_java("17").empty();
+}
+
 class AgentRuntimesWith : public testing::TestWithParam<EngineCase> {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(async_profiler_directory()) || find_java("17").empty()) {
+    if (!has_java()) {
       GTEST_SKIP() << "no Java 17 or async-profiler (tests/e2e/java/fetch_async_profiler.py) here";
     }
     if (!std::filesystem::exists(kRuby) || !std::filesystem::exists(test_cache() + "/rbspy")) {
@@ -147,9 +150,9 @@ TEST_F(AgentRuntimes, are_all_there_is_on_a_host_with_too_many_processes) {
       << place.log();
 }
 
-TEST_P(AgentRuntimesWith, tell_what_java_allocates_in_each_session) {
-  if (std::string_view(GetParam().engine) == "fallback") {
-    GTEST_SKIP() << "allocations need no engine: once is enough";
+TEST(AgentAllocations, are_told_in_each_session) {
+  if (!has_java()) {
+    GTEST_SKIP() << "no Java 17 or async-profiler (tests/e2e/java/fetch_async_profiler.py) here";
   }
   const TestProgram program(java_command("17", {}, "Allocates"));
   const AgentPlace place;
