@@ -112,9 +112,9 @@ class EngineWithRuntimes final : public RecordEngine {
   std::shared_ptr<Selection> selection_;  // of the session; the profilers look at it
   std::shared_ptr<RuntimeTurns> turns_;
   std::shared_ptr<NodeAttachments> nodes_;  // of all sessions; nullptr: none is attached to
-  std::unique_ptr<RuntimeRound> round_;    // calls the engine; nullptr: finished
-  std::vector<std::future<void>> ending_;  // those before it
-  std::set<std::uint32_t> left_pythons_;   // of those that may still run
+  std::unique_ptr<RuntimeRound> round_;     // calls the engine; nullptr: finished
+  std::vector<std::future<void>> ending_;   // those before it
+  std::set<std::uint32_t> left_pythons_;    // of those that may still run
   bool has_told_of_left_ = false;
   std::optional<SpawnedProcesses> spawned_;
   std::uint64_t told_dropped_ = 0;  // of `spawned_`
@@ -123,8 +123,8 @@ class EngineWithRuntimes final : public RecordEngine {
 
 Result<> EngineWithRuntimes::prepare_nodes() {
   if (options_.attaches_node_maps && engine_->has_samples()) {
-    nodes_ = std::make_shared<NodeAttachments>(
-        TRY(NodeModules::prepare(options_.node_linux_perf_path)));
+    nodes_ =
+        std::make_shared<NodeAttachments>(TRY(NodeModules::prepare(options_.node_linux_perf_path)));
   }
   return {};
 }
@@ -166,6 +166,7 @@ Result<> EngineWithRuntimes::start() {
   if (spawned_) {
     engine_->watch_spawned();
   }
+  round_->prepare_start();
   TRY(engine_->start());
   round_->start(*turns_);
   return {};

@@ -57,6 +57,7 @@ class NodeAttachments {
   void run(const std::stop_token& stop);
   void begin(std::unique_ptr<MapLogging> logging);
   void retry();
+  void tell_waiting();
   void tend();
   void end_all();
 
@@ -68,16 +69,21 @@ class NodeAttachments {
   std::deque<std::unique_ptr<MapLogging>> waiting_;
   bool is_busy_ = false;
   bool is_ending_ = false;
-  bool has_ended_ = true;  // the thread, which begins with the first Node
+  bool has_ended_ = true;       // the thread, which begins with the first Node
   Clock::time_point deadline_;  // once it is ending
   std::vector<std::pair<pid_t, std::string>> problems_;
   std::vector<std::string> left_;
 
   Nodes nodes_;  // the thread's own, until it has ended
-  std::map<pid_t, int> tries_;
-  std::stop_source ending_;  // what it begins is given up
-  std::stop_source hurry_;   // all is
-  std::jthread thread_;  // last
+  Clock::time_point next_touch_;
+  struct Tries {
+    int count = 0;
+    std::string reason;  // of the last
+  };
+  std::map<pid_t, Tries> tries_;  // likewise: of those that may still come
+  std::stop_source ending_;       // what it begins is given up
+  std::stop_source hurry_;        // all is
+  std::jthread thread_;           // last
 };
 
 }  // namespace waggle

@@ -34,9 +34,15 @@ Result<std::unique_ptr<NodeMaps>> NodeMaps::prepare(std::shared_ptr<NodeAttachme
 }
 
 // Samples that are looked at before there is a map have no names.
-void NodeMaps::start() {
-  processes_.start();
+void NodeMaps::prepare_start() {
+  start();
   nodes_->wait(first_look_);
+}
+
+void NodeMaps::start() {
+  if (!std::exchange(has_started_, true)) {
+    processes_.start();
+  }
 }
 
 void NodeMaps::tick() {

@@ -31,7 +31,8 @@ class LibraryPlace {
  public:
   // Copies `library` as `name` into the first directory of the process' root that fits.  `loaded`:
   // the path, as the process sees it, by which it has loaded one; "": it has none.
-  // Errc::exhausted: another waggle profiles this process.  Other errors tell why no directory fits.
+  // Errc::exhausted: another waggle profiles this process.  Other errors tell why no directory
+  // fits.
   static Result<LibraryPlace> make(const TargetProcess& process, const std::string& library,
                                    std::string_view name, std::string_view loaded);
   LibraryPlace(const LibraryPlace&) = delete;

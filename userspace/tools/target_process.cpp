@@ -76,8 +76,7 @@ Result<> TargetProcess::send_caught(int signal, std::string_view what) const {
 
 std::string path_in_root_of(const TargetProcess& process, std::string path) {
   std::array<char, 4096> root{};
-  const ssize_t size =
-      ::readlinkat(process.directory.get(), "root", root.data(), root.size());
+  const ssize_t size = ::readlinkat(process.directory.get(), "root", root.data(), root.size());
   const std::string_view prefix(root.data(), size > 1 ? static_cast<std::size_t>(size) : 0);
   const bool is_below = !prefix.empty() && path.starts_with(prefix) &&
                         path.size() > prefix.size() && path[prefix.size()] == '/';

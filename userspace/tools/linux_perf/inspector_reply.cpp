@@ -2,9 +2,9 @@
 #include "userspace/tools/linux_perf/inspector_reply.h"
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/text.h"

@@ -123,8 +123,7 @@ Result<std::vector<ListeningPort>> read_listening_ports(const TargetProcess& pro
 }
 
 bool has_socket(const TargetProcess& process, std::uint64_t inode) {
-  UniqueFd folder(
-      ::openat(process.directory.get(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd folder(::openat(process.directory.get(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::unique_ptr<DIR, Deleter<::closedir>> entries(
       folder.is_open() ? ::fdopendir(folder.get()) : nullptr);
   if (entries == nullptr) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The perf map of one running Node that was not started with --perf-basic-prof: linux-perf is loaded
-// into it through its inspector, and V8 says from then on what its code is called.  Not for which
-// Nodes, nor when: runtime_profilers/node_attachments.h.
+// The perf map of one running Node that was not started with --perf-basic-prof: linux-perf is
+// loaded into it through its inspector, and V8 says from then on what its code is called.  Not for
+// which Nodes, nor when: runtime_profilers/node_attachments.h.
 #pragma once
 
 #include <chrono>

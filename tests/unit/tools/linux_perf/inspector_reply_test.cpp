@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
+
 #include <string>
 
 namespace waggle {
@@ -14,18 +14,18 @@ using testing::HasSubstr;
 using testing::Optional;
 
 TEST(InspectorList, has_the_id_of_what_can_be_connected_to) {
-  EXPECT_EQ(parse_inspector_list(R"([{"id": "0f11dac7-44c8-4d7d-9b1b-8180c7b43fc7", "type": "node"}])"),
-            "0f11dac7-44c8-4d7d-9b1b-8180c7b43fc7");
+  EXPECT_EQ(
+      parse_inspector_list(R"([{"id": "0f11dac7-44c8-4d7d-9b1b-8180c7b43fc7", "type": "node"}])"),
+      "0f11dac7-44c8-4d7d-9b1b-8180c7b43fc7");
 }
 
 TEST(InspectorList, is_not_believed_where_it_is_none_or_its_id_no_part_of_a_path) {
   const std::string long_id(65, 'a');
-  for (const std::string& text : {std::string(), std::string("<html>"), std::string("{}"),
-                                  std::string("[]"), std::string("[3]"), std::string(R"([{"id":3}])"),
-                                  std::string(R"([{"id":""}])"), std::string(R"([{"id":"../x"}])"),
-                                  std::string(R"([{"id":"a b"}])"),
-                                  std::string(R"([{"id":"a\r\nHost: x"}])"),
-                                  R"([{"id":")" + long_id + R"("}])"}) {
+  for (const std::string& text :
+       {std::string(), std::string("<html>"), std::string("{}"), std::string("[]"),
+        std::string("[3]"), std::string(R"([{"id":3}])"), std::string(R"([{"id":""}])"),
+        std::string(R"([{"id":"../x"}])"), std::string(R"([{"id":"a b"}])"),
+        std::string(R"([{"id":"a\r\nHost: x"}])"), R"([{"id":")" + long_id + R"("}])"}) {
     EXPECT_FALSE(parse_inspector_list(text)) << text;
   }
 }
@@ -73,9 +73,9 @@ TEST(NodeDescription, is_read_of_what_the_script_gives) {
 }
 
 TEST(NodeDescription, is_not_believed_without_a_pid_or_a_version) {
-  for (const char* text : {"", "3", "{}", R"({"pid":-1,"version":"20.0.0"})",
-                           R"({"pid":"1","version":"20.0.0"})", R"({"pid":1,"version":"x"})",
-                           R"({"pid":1})"}) {
+  for (const char* text :
+       {"", "3", "{}", R"({"pid":-1,"version":"20.0.0"})", R"({"pid":"1","version":"20.0.0"})",
+        R"({"pid":1,"version":"x"})", R"({"pid":1})"}) {
     EXPECT_FALSE(parse_node_description(text)) << text;
   }
 }

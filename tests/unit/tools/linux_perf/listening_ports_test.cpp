@@ -28,10 +28,12 @@ TEST(ListeningPort, is_read_of_a_line_of_the_kernels_table) {
 TEST(ListeningPort, of_version_6_and_of_any_address_is_one_to_connect_to) {
   constexpr const char* kRest =
       ":240D 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 77 1 0 100 0 0 10 0";
-  EXPECT_EQ(parse_listening_port(std::string("0: 00000000000000000000000001000000") + kRest)->address,
-            "::1");
-  EXPECT_EQ(parse_listening_port(std::string("0: 00000000000000000000000000000000") + kRest)->address,
-            "::1");
+  EXPECT_EQ(
+      parse_listening_port(std::string("0: 00000000000000000000000001000000") + kRest)->address,
+      "::1");
+  EXPECT_EQ(
+      parse_listening_port(std::string("0: 00000000000000000000000000000000") + kRest)->address,
+      "::1");
   EXPECT_EQ(parse_listening_port(std::string("0: 00000000") + kRest)->address, "127.0.0.1");
 }
 

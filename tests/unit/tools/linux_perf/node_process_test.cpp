@@ -33,7 +33,8 @@ TEST(InspectorPort, is_the_usual_one_unless_an_option_says_otherwise) {
 
 TEST(InspectorPort, of_the_environment_is_overridden_by_the_command_line) {
   EXPECT_EQ(parse_inspector_port(words("node x.js"), "--no-warnings --inspect-port=9400"), 9400);
-  EXPECT_EQ(parse_inspector_port(words("node --debug-port=9401 x.js"), "--inspect-port=9400"), 9401);
+  EXPECT_EQ(parse_inspector_port(words("node --debug-port=9401 x.js"), "--inspect-port=9400"),
+            9401);
 }
 
 TEST(NodeModules, are_of_one_version_and_library_where_a_directory_has_several) {
