@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/e2e/agent/agent_process.h"
 #include "tests/e2e/runtimes/runtime_run.h"
 #include "tests/interpreters.h"
 #include "userspace/tools/linux_perf/listening_ports.h"
@@ -282,6 +283,24 @@ TEST_F(NodeMaps, leave_nothing_of_a_node_that_dies_midway) {
   EXPECT_THAT(result.err, Not(HasSubstr("inspector")));
   EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
   EXPECT_THAT(places_in("/tmp"), IsEmpty());
+}
+
+TEST_F(NodeMaps, of_an_agent_last_over_its_sessions_and_end_with_it) {
+  const TestProgram program(node(NODE_SHARES));
+  const AgentPlace place;
+  WaggleRun agent(place.words(attaching(program.pid(), {"-d", "2", "-f", "99"})));
+  EXPECT_TRUE(place.wait_for_profiles(3)) << place.log();
+  const AgentEnd ended = end_agent(agent);
+  EXPECT_EQ(ended.result.status, 0) << ended.result.err;
+  EXPECT_LT(ended.took, seconds(2));
+  const std::string told = errors();
+  std::size_t opened = 0;
+  for (std::size_t at = told.find("Debugger attached"); at != told.npos;
+       at = told.find("Debugger attached", at + 1)) {
+    ++opened;
+  }
+  EXPECT_EQ(opened, 2U) << told;
+  expect_as_before(program.pid());
 }
 
 TEST_F(NodeMaps, are_not_asked_for_of_a_node_that_writes_its_own) {
