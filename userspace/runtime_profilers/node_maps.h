@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -51,7 +50,6 @@ class NodeMaps final : public RuntimeProfiler {
   void skip(pid_t pid, const std::string& reason);
 
   std::shared_ptr<NodeAttachments> nodes_;
-  std::chrono::milliseconds first_look_;
   EventLoop loop_;  // empty
   RuntimeFiles files_;
   RuntimeProcesses processes_;
