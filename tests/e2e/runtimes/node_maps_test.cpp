@@ -271,16 +271,17 @@ TEST_F(NodeMaps, do_not_interrupt_nor_wait_for_a_node_in_a_system_call) {
 TEST_F(NodeMaps, leave_nothing_of_a_node_that_dies_midway) {
   auto program = std::make_unique<TestProgram>(node(NODE_SHARES));
   const pid_t pid = program->pid();
-  Words arguments = attaching(pid, {"-d", "3"});
-  arguments.insert(arguments.begin(), {"record", "-o", "-"});
-  WaggleRun run(arguments);
+  const TestProgram native(ahead({RECURSION, "10"}));
+  WaggleRun run({"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path",
+                 module_path(), "-d", "2", "-p", fmt::format("{},{}", pid, native.pid())});
   while (!std::filesystem::exists(map_of(pid)) && is_running(run.pid())) {
     std::this_thread::sleep_for(milliseconds(10));
   }
   program.reset();
   const WaggleResult result = run.wait();
-  EXPECT_EQ(result.status, 0) << result.err;
+  ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, Not(HasSubstr("inspector")));
+  EXPECT_GT(CollapsedFile::parse(result.out).count_of("recursion"), 30U);
   EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
   EXPECT_THAT(places_in("/tmp"), IsEmpty());
 }
