@@ -176,6 +176,7 @@ Result<> EngineWithRuntimes::start() {
   if (spawned_) {
     engine_->watch_spawned();
   }
+  round_->prepare_start();
   TRY(engine_->start());
   round_->start(*turns_);
   return {};

@@ -190,6 +190,12 @@ void RuntimeRound::add_left_python(pid_t pid) {
   }
 }
 
+void RuntimeRound::prepare_start() {
+  for (const auto& profiler : profilers_) {
+    profiler->prepare_start();
+  }
+}
+
 void RuntimeRound::start(RuntimeTurns& turns) {
   turns_ = &turns;
   begin();

@@ -60,6 +60,8 @@ class RuntimeRound {
   void add_left_python(pid_t pid);
   [[nodiscard]] bool takes_left_python() const { return left_to_ != nullptr; }
 
+  // Before the engine samples, if it begins with this session.
+  void prepare_start();
   // Once the engine samples.  They begin when it is their turn.
   void start(RuntimeTurns& turns);
   [[nodiscard]] std::vector<int> fds() const;

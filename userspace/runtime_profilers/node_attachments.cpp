@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "userspace/runtime_profilers/profiler.h"
 
@@ -82,12 +81,14 @@ std::vector<std::string> NodeAttachments::finish(const std::stop_token& hurry) {
     thread_.join();  // it looks at that each Inspector::kSlice
   }
   nodes_.clear();
+  for (const auto& [pid, reason] : take_problems()) {
+    left_.push_back(fmt::format("process {}: {}", pid, reason));
+  }
   return std::exchange(left_, {});
 }
 
 void NodeAttachments::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  Clock::time_point next_touch = Clock::now() + kTouchInterval;
   while (!is_ending_ && !stop.stop_requested()) {
     const bool has_work = changed_.wait_for(lock, stop, kRetryInterval,
                                             [this] { return !waiting_.empty() || is_ending_; });
@@ -106,15 +107,13 @@ void NodeAttachments::run(const std::stop_token& stop) {
     } else {
       retry();
     }
-    if (Clock::now() >= next_touch) {
-      next_touch = Clock::now() + kTouchInterval;
-      tend();
-    }
+    tend();
     lock.lock();
     is_busy_ = false;
     changed_.notify_all();
   }
   lock.unlock();
+  tell_waiting();
   end_all();
   lock.lock();
   has_ended_ = true;
@@ -127,7 +126,13 @@ void NodeAttachments::begin(std::unique_ptr<MapLogging> logging) {
       modules_, {.deadline = Clock::now() + kAnswerTime, .hurry = ending_.get_token()});
   const bool may_come = !begun && begun.error().code == Errc::exhausted;
   nodes_[pid] = std::move(logging);
-  if (begun || (may_come && ++tries_[pid] < kMaxTries)) {
+  if (begun) {
+    tries_.erase(pid);
+    return;
+  }
+  Tries& tries = tries_[pid];
+  if (may_come && ++tries.count < kMaxTries) {
+    tries.reason = begun.error().what;
     return;
   }
   tries_.erase(pid);
@@ -140,16 +145,30 @@ void NodeAttachments::begin(std::unique_ptr<MapLogging> logging) {
 
 // Those that did not answer yet.
 void NodeAttachments::retry() {
-  for (const auto& [pid, count] : std::map(tries_)) {
-    const auto found = nodes_.find(pid);
-    std::unique_ptr<MapLogging> again = std::move(found->second);
-    nodes_.erase(found);
-    tries_.erase(pid);
-    begin(std::move(again));
+  for (const auto& [pid, tries] : std::map(tries_)) {
+    if (const auto found = nodes_.find(pid); found != nodes_.end()) {
+      begin(std::move(found->second));
+    }
+    tend();  // each may have taken its whole time
   }
 }
 
+// Those that never did.
+void NodeAttachments::tell_waiting() {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [pid, tries] : tries_) {
+    if (nodes_[pid]->node().is_alive()) {
+      problems_.emplace_back(pid, tries.reason);
+    }
+  }
+}
+
+// That we are here, to those that write their maps; none may wait for it too long.
 void NodeAttachments::tend() {
+  if (Clock::now() < next_touch_) {
+    return;
+  }
+  next_touch_ = Clock::now() + kTouchInterval;
   std::vector<pid_t> gone;
   for (const auto& [pid, logging] : nodes_) {
     if (logging->node().is_alive()) {

@@ -57,6 +57,7 @@ class NodeAttachments {
   void run(const std::stop_token& stop);
   void begin(std::unique_ptr<MapLogging> logging);
   void retry();
+  void tell_waiting();
   void tend();
   void end_all();
 
@@ -74,10 +75,15 @@ class NodeAttachments {
   std::vector<std::string> left_;
 
   Nodes nodes_;  // the thread's own, until it has ended
-  std::map<pid_t, int> tries_;
-  std::stop_source ending_;  // what it begins is given up
-  std::stop_source hurry_;   // all is
-  std::jthread thread_;      // last
+  Clock::time_point next_touch_;
+  struct Tries {
+    int count = 0;
+    std::string reason;  // of the last
+  };
+  std::map<pid_t, Tries> tries_;  // likewise: of those that may still come
+  std::stop_source ending_;       // what it begins is given up
+  std::stop_source hurry_;        // all is
+  std::jthread thread_;           // last
 };
 
 }  // namespace waggle

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <utility>
 
 #include "base/text.h"
@@ -12,6 +13,10 @@
 namespace waggle {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kFirstWait(2);
 
 std::string name_of(pid_t pid) {
   const auto stat = ProcFs().read_stat(static_cast<std::uint32_t>(pid));
@@ -23,7 +28,6 @@ std::string name_of(pid_t pid) {
 NodeMaps::NodeMaps(std::shared_ptr<NodeAttachments> nodes, const RuntimeTargets& targets,
                    EventLoop loop)
     : nodes_(std::move(nodes)),
-      first_look_(targets.first_look),
       loop_(std::move(loop)),
       processes_(targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }) {}
 
@@ -34,9 +38,19 @@ Result<std::unique_ptr<NodeMaps>> NodeMaps::prepare(std::shared_ptr<NodeAttachme
 }
 
 // Samples that are looked at before there is a map have no names.
+void NodeMaps::prepare_start() {
+  start();
+  const auto end = Clock::now() + kFirstWait;
+  while (processes_.limit() == 0 && !processes_.has_looked() && Clock::now() < end) {
+    processes_.tick();  // a slice of them
+  }
+  nodes_->wait(std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()));
+}
+
 void NodeMaps::start() {
-  processes_.start();
-  nodes_->wait(first_look_);
+  if (!std::exchange(has_started_, true)) {
+    processes_.start();
+  }
 }
 
 void NodeMaps::tick() {

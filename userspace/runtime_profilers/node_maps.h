@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -33,6 +32,7 @@ class NodeMaps final : public RuntimeProfiler {
 
   void select_pid(pid_t pid) override { processes_.select_pid(pid); }
   void add(pid_t pid) override { processes_.add(pid); }
+  void prepare_start() override;
   void start() override;
   [[nodiscard]] int fd() const override { return loop_.fd(); }
   Result<> on_readable() override { return {}; }
@@ -50,11 +50,11 @@ class NodeMaps final : public RuntimeProfiler {
   void skip(pid_t pid, const std::string& reason);
 
   std::shared_ptr<NodeAttachments> nodes_;
-  std::chrono::milliseconds first_look_;
   EventLoop loop_;  // empty
   RuntimeFiles files_;
   RuntimeProcesses processes_;
   RuntimeNotes notes_{"node-linux-perf"};
+  bool has_started_ = false;
   bool has_looked_for_module_ = false;
   bool has_module_ = false;
   std::map<pid_t, std::string> starting_;  // not asked yet, and why

@@ -51,6 +51,9 @@ class RuntimeProfiler {
   virtual void select_pid(pid_t pid) = 0;
   // A process that was met while it runs; shown again, it may have its runtime by then.
   virtual void add(pid_t pid) = 0;
+  // Before the recording samples, where it begins with this session: for what must be there by
+  // then.
+  virtual void prepare_start() {}
   // Once the recording samples.
   virtual void start() = 0;
 

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <utility>
 
 #include "base/file.h"
 #include "userspace/process/proc_fs.h"

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/e2e/agent/agent_process.h"
 #include "tests/e2e/runtimes/runtime_run.h"
 #include "tests/interpreters.h"
 #include "userspace/tools/linux_perf/listening_ports.h"
@@ -231,7 +232,7 @@ TEST_F(NodeMaps, of_a_module_that_node_refuses_are_told_with_its_reason) {
 TEST_F(NodeMaps, reach_a_node_in_namespaces_of_its_own) {
   const std::string script = fmt::format(
       "ip link set lo up && mount -t tmpfs -o mode=1777 none /tmp && exec setpriv --reuid 65534 "
-      "--regid 65534 --clear-groups {} {} {}",
+      "--regid 65534 --clear-groups --pdeathsig KILL {} {} {}",
       kNode, kNoInlining, NODE_SHARES);
   const TestProgram program({"unshare", "--mount", "--pid", "--net", "--fork", "--kill-child",
                              "--mount-proc", "sh", "-c", script});
@@ -251,7 +252,7 @@ TEST_F(NodeMaps, reach_a_node_in_namespaces_of_its_own) {
   EXPECT_THAT(places_in("/tmp"), IsEmpty());
 }
 
-TEST_F(NodeMaps, do_not_wait_for_a_node_that_does_not_answer) {
+TEST_F(NodeMaps, do_not_interrupt_nor_wait_for_a_node_in_a_system_call) {
   constexpr seconds kMost(5);
   const TestProgram program(node(NODE_WAITS));
   const TestProgram native(ahead({RECURSION, "10"}));
@@ -261,26 +262,46 @@ TEST_F(NodeMaps, do_not_wait_for_a_node_that_does_not_answer) {
                                           fmt::format("{},{}", program.pid(), native.pid())});
   EXPECT_LT(std::chrono::steady_clock::now() - began, kMost);
   ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("its inspector does not open"));
+  EXPECT_THAT(result.err, HasSubstr("in a system call that a signal would interrupt"));
   EXPECT_GT(CollapsedFile::parse(result.out).count_of("recursion"), 30U);
-  EXPECT_TRUE(is_running(program.pid()));
+  EXPECT_EQ(errors(), "");
+  expect_as_before(program.pid());
 }
 
 TEST_F(NodeMaps, leave_nothing_of_a_node_that_dies_midway) {
   auto program = std::make_unique<TestProgram>(node(NODE_SHARES));
   const pid_t pid = program->pid();
-  Words arguments = attaching(pid, {"-d", "3"});
-  arguments.insert(arguments.begin(), {"record", "-o", "-"});
-  WaggleRun run(arguments);
+  const TestProgram native(ahead({RECURSION, "10"}));
+  WaggleRun run({"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path",
+                 module_path(), "-d", "2", "-p", fmt::format("{},{}", pid, native.pid())});
   while (!std::filesystem::exists(map_of(pid)) && is_running(run.pid())) {
     std::this_thread::sleep_for(milliseconds(10));
   }
   program.reset();
   const WaggleResult result = run.wait();
-  EXPECT_EQ(result.status, 0) << result.err;
+  ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, Not(HasSubstr("inspector")));
+  EXPECT_GT(CollapsedFile::parse(result.out).count_of("recursion"), 30U);
   EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
   EXPECT_THAT(places_in("/tmp"), IsEmpty());
+}
+
+TEST_F(NodeMaps, of_an_agent_last_over_its_sessions_and_end_with_it) {
+  const TestProgram program(node(NODE_SHARES));
+  const AgentPlace place;
+  WaggleRun agent(place.words(attaching(program.pid(), {"-d", "2", "-f", "99"})));
+  EXPECT_TRUE(place.wait_for_profiles(3)) << place.log();
+  const AgentEnd ended = end_agent(agent);
+  EXPECT_EQ(ended.result.status, 0) << ended.result.err;
+  EXPECT_LT(ended.took, seconds(2));
+  const std::string told = errors();
+  std::size_t opened = 0;
+  for (std::size_t at = told.find("Debugger attached"); at != told.npos;
+       at = told.find("Debugger attached", at + 1)) {
+    ++opened;
+  }
+  EXPECT_EQ(opened, 2U) << told;
+  expect_as_before(program.pid());
 }
 
 TEST_F(NodeMaps, are_not_asked_for_of_a_node_that_writes_its_own) {

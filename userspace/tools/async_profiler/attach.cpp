@@ -17,7 +17,6 @@
 
 #include "base/child_process.h"
 #include "base/text.h"
-#include "userspace/process/proc_fs.h"
 #include "userspace/tools/target_root.h"
 
 namespace waggle {

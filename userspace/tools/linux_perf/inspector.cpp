@@ -119,9 +119,9 @@ Result<> Inspector::Connection::open_socket(const TargetProcess& process,
   UniqueFd fd = TRY(connect_there(process, port));
   Socket& socket = stream.next_layer();
   error_code failed;
-  socket.close(failed);
+  (void)socket.close(failed);  // the one before
   const bool is_v6 = port.address.find(':') != std::string::npos;
-  socket.assign(is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd.get(), failed);
+  (void)socket.assign(is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd.get(), failed);
   if (failed) {
     return fail(Errc::system, "socket: " + failed.message());
   }
@@ -137,7 +137,7 @@ Result<> Inspector::Connection::wait(const std::optional<error_code>& done,
   }
   if (!done) {
     error_code ignored;
-    stream.next_layer().close(ignored);
+    (void)stream.next_layer().close(ignored);
     context.restart();
     context.run();  // its handlers hold addresses here
     return no_answer();

@@ -35,6 +35,8 @@ class Inspector {
   // the connection has ended.
   static Result<Inspector> connect(const TargetProcess& process, const ListeningPort& port,
                                    const InspectorPatience& patience);
+  Inspector(const Inspector&) = delete;
+  Inspector& operator=(const Inspector&) = delete;
   Inspector(Inspector&&) noexcept;
   Inspector& operator=(Inspector&&) noexcept;
   ~Inspector();

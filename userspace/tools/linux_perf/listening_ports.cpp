@@ -130,6 +130,10 @@ bool has_socket(const TargetProcess& process, std::uint64_t inode) {
     return false;
   }
   (void)folder.release();  // it is the DIR's
+  const int listing = ::dirfd(entries.get());
+  if (listing < 0) {
+    return false;
+  }
   const std::string wanted = fmt::format("socket:[{}]", inode);
   std::array<char, 64> target{};
   for (std::size_t i = 0; i < kMaxDescriptors; ++i) {
@@ -137,8 +141,7 @@ bool has_socket(const TargetProcess& process, std::uint64_t inode) {
     if (entry == nullptr) {
       return false;
     }
-    const ssize_t size =
-        ::readlinkat(::dirfd(entries.get()), entry->d_name, target.data(), target.size());
+    const ssize_t size = ::readlinkat(listing, entry->d_name, target.data(), target.size());
     if (size > 0 && std::string_view(target.data(), static_cast<std::size_t>(size)) == wanted) {
       return true;
     }

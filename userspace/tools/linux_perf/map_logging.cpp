@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,7 +60,7 @@ Result<ListeningPort> MapLogging::open_port(const InspectorPatience& patience) {
     for (const ListeningPort& port : TRY(read_listening_ports(node_))) {
       was_listening_.push_back(port.inode);
     }
-    if (const Result<> sent = node_.send_caught(SIGUSR1, "it"); !sent) {
+    if (const Result<> sent = ask_for_inspector(node_); !sent) {
       was_listening_.clear();
       return std::unexpected(sent.error());
     }

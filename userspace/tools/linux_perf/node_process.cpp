@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string_view>
@@ -51,6 +54,16 @@ bool writes_its_map(const NodeProcess& node) {
          words.find("--perf_basic_prof") != std::string::npos;
 }
 
+// A read() of the program that a signal interrupts is an exception to it; what waits for events,
+// for locks, or runs is begun again.  Of the main thread, which Node has signals go to.
+bool is_interruptible(const NodeProcess& node) {
+  const std::string text = node.read_text("syscall");
+  const auto number = parse_number<long>(std::string_view(text).substr(0, text.find(' ')));
+  constexpr auto kHarmless =
+      std::to_array<long>({-1, SYS_epoll_wait, SYS_epoll_pwait, SYS_futex});  // -1: in none
+  return !number || std::ranges::find(kHarmless, *number) != kHarmless.end();
+}
+
 }  // namespace
 
 Result<NodeProcess> find_node(pid_t pid) {
@@ -82,6 +95,13 @@ std::optional<NodeRefusal> why_not_to_inspect(const NodeProcess& node) {
                        .may_pass = true};
   }
   return std::nullopt;
+}
+
+Result<> ask_for_inspector(const NodeProcess& node) {
+  if (!is_interruptible(node)) {
+    return fail(Errc::exhausted, "it is in a system call that a signal would interrupt");
+  }
+  return node.send_caught(SIGUSR1, "it");
 }
 
 std::uint16_t parse_inspector_port(std::string_view command_line, std::string_view node_options) {

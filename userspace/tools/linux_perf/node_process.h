@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "userspace/tools/target_process.h"
@@ -28,6 +29,9 @@ struct NodeRefusal {
 
 // Why nothing must be done to it: it needs it not, would not answer, or SIGUSR1 would end it.
 std::optional<NodeRefusal> why_not_to_inspect(const NodeProcess& node);
+
+// SIGUSR1, that opens it.  Errc::exhausted: not now, for it would harm the program; perhaps later.
+Result<> ask_for_inspector(const NodeProcess& node);
 
 // The port that its inspector is on or would be, by how it was started; 0: any.
 std::uint16_t inspector_port(const NodeProcess& node);

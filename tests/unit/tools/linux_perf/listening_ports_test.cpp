@@ -48,6 +48,7 @@ TEST(ListeningPort, is_none_of_a_connection_or_of_another_line) {
 
 TEST(ListeningPort, is_found_of_this_process_and_known_as_its_own) {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(socket.is_open());
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
