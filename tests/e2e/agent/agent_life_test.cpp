@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,17 @@ struct Holdings {
   std::string children;
   std::size_t rss_kib;
 
+  // That stay: one that ends a session's tools lives for milliseconds.
+  static std::size_t threads_of(const std::string& proc) {
+    std::size_t least = SIZE_MAX;
+    for (int i = 0; i < 20; ++i) {
+      const auto count = std::distance(std::filesystem::directory_iterator(proc + "/task"), {});
+      least = std::min(least, static_cast<std::size_t>(count));
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return least;
+  }
+
   static Holdings of(pid_t pid) {
     const std::string proc = "/proc/" + std::to_string(pid);
     const std::string status = read_file(proc + "/status", 65536).value();
@@ -43,8 +56,7 @@ struct Holdings {
     }
     std::ranges::sort(descriptors);
     return {.descriptors = std::move(descriptors),
-            .threads = static_cast<std::size_t>(
-                std::distance(std::filesystem::directory_iterator(proc + "/task"), {})),
+            .threads = threads_of(proc),
             .children = children,
             .rss_kib = std::stoul(status.substr(rss + 6))};
   }
