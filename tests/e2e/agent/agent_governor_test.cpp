@@ -62,10 +62,10 @@ TEST(AgentGovernor, settles_in_20_s_and_its_weights_stay_cpu_time) {
   const TestProgram second({RECURSION, "20"});
   const AgentPlace place;
   const std::uint16_t port = free_port();
-  const CpuTime busy_begin = cpu_time_of(first.pid()) + cpu_time_of(second.pid());
   WaggleRun agent(place.words(
       {"-d", "10", "-f", "4999", "--cpu-budget", "2", "--metrics-listen", std::to_string(port)}));
   ASSERT_TRUE(place.wait_for_log("sampling at 4999 Hz"));
+  const CpuTime busy_begin = cpu_time_of(first.pid()) + cpu_time_of(second.pid());
   std::this_thread::sleep_for(seconds(20));
   const CostNow begin = CostNow::of(agent, port);
   std::this_thread::sleep_for(seconds(12));
@@ -92,7 +92,6 @@ TEST(AgentGovernor, settles_in_20_s_and_its_weights_stay_cpu_time) {
   const double sampled = sampled_seconds(files, "recursion");
   std::cout << "samples stand for " << sampled / std::chrono::duration<double>(busy).count()
             << " of the CPU time\n";
-  // Before the first sample, and after the last one.
   EXPECT_NEAR(sampled, std::chrono::duration<double>(busy).count(),
               std::chrono::duration<double>(busy).count() * 0.05);
   EXPECT_THAT(place.log(), HasSubstr("--cpu-budget allows 2: sampling at "));
