@@ -58,8 +58,9 @@ double sampled_seconds(const std::vector<CollapsedFile>& files, const std::strin
 
 TEST(AgentGovernor, settles_in_20_s_and_its_weights_stay_cpu_time) {
   constexpr double kBudget = 2;
-  const TestProgram first({RECURSION, "20"});
-  const TestProgram second({RECURSION, "20"});
+  // Deep, so that sampling costs much wherever this runs.
+  const TestProgram first({RECURSION, "300"});
+  const TestProgram second({RECURSION, "300"});
   const AgentPlace place;
   const std::uint16_t port = free_port();
   WaggleRun agent(place.words(
@@ -126,8 +127,8 @@ TEST(AgentGovernor, with_too_much_memory_forgets_names_and_pauses_then) {
 }
 
 TEST(AgentGovernor, of_record_lowers_the_frequency_of_the_one_recording) {
-  const TestProgram first({RECURSION, "20"});
-  const TestProgram second({RECURSION, "20"});
+  const TestProgram first({RECURSION, "300"});
+  const TestProgram second({RECURSION, "300"});
   const auto end = [&] { return cpu_time_of(first.pid()) + cpu_time_of(second.pid()); };
   const CpuTime begin = end();
   const WaggleResult result =
