@@ -107,6 +107,23 @@ TEST_F(RubyWithRbspy, is_found_in_a_program_of_another_name_that_a_command_is) {
   EXPECT_GT(file.count_of("my-app", ";spend_all - "), 10U) << file.text_of("my-app");
 }
 
+TEST_F(RubyWithRbspy, with_file_names_that_hold_stacks_can_forge_none) {
+  const TempDir files;
+  const TestProgram ruby(ahead({kRuby, RUBY_HOSTILE_FILES, files.path()}));
+  const TestProgram native(ahead({RECURSION, "10"}));
+  const CollapsedFile file = record_col(
+      {"--rbspy-path", rbspy_program(), "-d", "3", "-p", pid_of(ruby) + "," + pid_of(native)});
+  EXPECT_TRUE(file.adds_up());
+  EXPECT_LE(file.total(), file.header["waggle"]["samples"].get<std::uint64_t>());
+  EXPECT_EQ(file.count_of("recursion", "forged"), 0U) << file.text_of("recursion");
+  EXPECT_GT(file.count_of("recursion", ";main;recurse"), 10U);
+  EXPECT_GT(file.count_of(kComm), 10U);
+  // Newlines in them make lines that are no stacks: all of it is refused.
+  EXPECT_THAT(file.header["waggle"]["tools"]["rbspy"].get<std::string>(),
+              HasSubstr("rbspy wrote something else than stacks"));
+  EXPECT_EQ(file.count_of(kComm, "forged"), 0U) << file.text_of(kComm);
+}
+
 TEST_F(RubyWithRbspy, keeps_what_it_has_of_a_process_that_ends) {
   auto ruby = std::make_unique<TestProgram>(ruby_shares());
   const TestProgram native(ahead({RECURSION, "10"}));
