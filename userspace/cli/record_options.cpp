@@ -11,10 +11,10 @@
 #include <utility>
 
 #include "base/text.h"
-#include "bpf/abi/select.h"
 #include "userspace/cli/budget_options.h"
 #include "userspace/cli/option_values.h"
-#include "userspace/tools/phpspy/command.h"
+#include "userspace/cli/runtime_options.h"
+#include "userspace/cli/target_options.h"
 
 namespace waggle {
 
@@ -33,147 +33,6 @@ Result<> read_duration(const ParsedArguments& parsed, RecordOptions& options) {
     options.duration_s = kDefaultDurationSeconds;
   }
   return {};
-}
-
-Result<std::vector<std::string>> read_names(const ParsedArguments& parsed,
-                                            std::string_view option) {
-  const auto names = parsed.all(option);
-  for (const std::string& name : names) {
-    if (name.empty() || name.size() >= PATH_MAX) {
-      return fail(Errc::malformed,
-                  fmt::format("--{}: {} is {}", option, quoted(name),
-                              name.empty() ? "no name" : "longer than a path can be"));
-    }
-  }
-  return std::vector<std::string>(names.begin(), names.end());
-}
-
-// As Docker, Podman and Kubernetes take them.
-bool is_name_of_container(std::string_view text) {
-  constexpr std::size_t kMaxBytes = 512;
-  constexpr std::string_view kLetters =
-      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-";
-  return text.size() <= kMaxBytes && text.front() != '.' && text.front() != '-' &&
-         text.find_first_not_of(kLetters) == std::string_view::npos;
-}
-
-Result<std::vector<std::string>> read_sockets(const ParsedArguments& parsed,
-                                              const std::string& option) {
-  constexpr std::size_t kMaxBytes = 107;  // unix(7)
-  std::vector<std::string> sockets = TRY(read_names(parsed, option));
-  for (const std::string& socket : sockets) {
-    if (socket.size() > kMaxBytes) {
-      return fail(Errc::malformed,
-                  fmt::format("--{}: {} is longer than the path of a socket can be", option,
-                              quoted(socket)));
-    }
-  }
-  return sockets;
-}
-
-Result<> read_containers(const ParsedArguments& parsed, RecordOptions& options) {
-  options.containers = TRY(read_names(parsed, "container"));
-  options.has_container_names = !parsed.has("disable-container-names");
-  options.container_sockets = TRY(read_sockets(parsed, "container-socket"));
-  options.cri_sockets = TRY(read_sockets(parsed, "cri-socket"));
-  for (const std::string& container : options.containers) {
-    if (!is_name_of_container(container)) {
-      return fail(Errc::malformed,
-                  fmt::format("--container: {} is neither an id nor a name (docker ps, podman ps "
-                              "and crictl ps show them)",
-                              quoted(container)));
-    }
-    if (!options.has_container_names && !is_start_of_container_id(container)) {
-      return fail(Errc::malformed,
-                  fmt::format("--container: {} is no id, and --disable-container-names asks for "
-                              "no names",
-                              quoted(container)));
-    }
-  }
-  return {};
-}
-
-Result<> read_ranking(const ParsedArguments& parsed, RecordOptions& options) {
-  constexpr int kMax = SEL_MAX_CGROUPS;
-  options.ranks_cgroups = parsed.has("perf-use-cgroups");
-  for (const auto& [name, limit] :
-       {std::pair("perf-max-cgroups", &options.ranking.cgroups),
-        std::pair("perf-max-docker-containers", &options.ranking.containers)}) {
-    if (const std::string* text = parsed.find(name)) {
-      *limit = static_cast<std::size_t>(TRY(parse_integer(name, *text, 0, kMax)));
-      if (!options.ranks_cgroups) {
-        return fail(Errc::malformed, fmt::format("--{}: needs --perf-use-cgroups", name));
-      }
-    }
-  }
-  if (!options.ranks_cgroups) {
-    return {};
-  }
-  if (options.ranking.cgroups == 0 && options.ranking.containers == 0) {
-    return fail(Errc::malformed,
-                "--perf-max-cgroups: 0 needs --perf-max-docker-containers, else nothing is left");
-  }
-  const std::string_view other = !options.cgroups.empty()      ? "--cgroup"
-                                 : !options.containers.empty() ? "--container"
-                                                               : "";
-  if (!other.empty()) {
-    return fail(Errc::malformed, fmt::format("--perf-use-cgroups: cannot go with {}", other));
-  }
-  return {};
-}
-
-// All but the processes' numbers.
-Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
-  options.cgroups = TRY(read_names(parsed, "cgroup"));
-  options.excluded_cgroups = TRY(read_names(parsed, "cgroup-exclude"));
-  TRY(read_containers(parsed, options));
-  options.comms = TRY(read_names(parsed, "comm"));
-  options.is_dry_run = parsed.has("dry-run");
-  TRY(read_ranking(parsed, options));
-  const std::string_view filter = !options.comms.empty()              ? "--comm"
-                                  : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
-                                  : options.ranks_cgroups             ? "--perf-use-cgroups"
-                                                                      : "";
-  if (!filter.empty() && options.engine == Engine::fallback) {
-    return fail(Errc::malformed,
-                fmt::format("{}: cannot go with --engine fallback, which cannot tell", filter));
-  }
-  return {};
-}
-
-Result<> check_command(const RecordOptions& options) {
-  const std::string_view filter = !options.pids.empty() ? "--pids"
-                                  : options.is_dry_run  ? "--dry-run"
-                                                        : kernel_filter_of(options);
-  if (filter.empty()) {
-    return {};
-  }
-  return fail(Errc::malformed, fmt::format("{}: cannot go with a command after \"--\"", filter));
-}
-
-// Sorted, without duplicates.
-Result<std::vector<pid_t>> read_pids(const ParsedArguments& parsed, std::string_view option) {
-  std::vector<pid_t> pids;
-  for (const std::string& list : parsed.all(option)) {
-    for (const std::string_view pid : split(list, ',')) {
-      pids.push_back(TRY(parse_integer(option, pid, 1, kMaxInt)));
-    }
-  }
-  std::ranges::sort(pids);
-  const auto duplicates = std::ranges::unique(pids);
-  pids.erase(duplicates.begin(), duplicates.end());
-  return pids;
-}
-
-Result<> read_targets(const ParsedArguments& parsed, RecordOptions& options) {
-  options.pids = TRY(read_pids(parsed, "pids"));
-  options.with_children = parsed.has("children");
-  options.command = parsed.command;
-  if (options.with_children && options.pids.empty()) {
-    return fail(Errc::malformed, "--children: needs --pids");
-  }
-  TRY(read_filters(parsed, options));
-  return parsed.has_command ? check_command(options) : Result<>();
 }
 
 Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
@@ -263,162 +122,6 @@ Result<> read_limits(const ParsedArguments& parsed, RecordOptions& options) {
   return {};
 }
 
-Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
-  if (const std::string* text = parsed.find("python-mode")) {
-    constexpr auto kNames =
-        std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled"});
-    constexpr auto kModes =
-        std::to_array({PythonMode::automatic, PythonMode::ebpf, PythonMode::ebpf,
-                       PythonMode::py_spy, PythonMode::py_spy, PythonMode::disabled});
-    options.python_mode = kModes[TRY(parse_choice("python-mode", *text, kNames))];
-  }
-  if (parsed.has("no-python")) {
-    options.python_mode = PythonMode::disabled;
-  }
-  if (const std::string* text = parsed.find("py-spy-path")) {
-    if (text->empty()) {
-      return fail(Errc::malformed, "--py-spy-path: \"\" is no file");
-    }
-    options.py_spy_path = *text;
-  }
-  options.py_spy_pids = TRY(read_pids(parsed, "python-pyspy-process"));
-  if (const std::string* text = parsed.find("python-lines")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"first", "current"});
-    options.has_python_lines =
-        kNames[TRY(parse_choice("python-lines", *text, kNames))] == "current";
-  }
-  options.has_python_eval_frames = parsed.has("python-eval-frames");
-  options.has_python_versions = !parsed.has("no-python-versions");
-  if (const std::string* text = parsed.find("python-skip-pyperf-profiler-above")) {
-    options.max_python_processes = static_cast<std::uint32_t>(
-        TRY(parse_integer("python-skip-pyperf-profiler-above", *text, 0, kMaxInt)));
-  }
-  return {};
-}
-
-// Into `path`, if it is given.
-Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
-  if (const std::string* text = parsed.find(option)) {
-    if (text->empty()) {
-      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
-    }
-    path = *text;
-  }
-  return {};
-}
-
-Result<> read_safemode(const ParsedArguments& parsed, RecordOptions& options) {
-  options.checks_java_version = !parsed.has("java-no-version-check");
-  if (const std::string* text = parsed.find("java-safemode")) {
-    const bool has_all = *text == "all";
-    for (const SafemodeName& rule : kSafemodeNames) {
-      options.java_safemode.*rule.flag = has_all;
-    }
-    std::array<std::string_view, kSafemodeNames.size()> names;
-    std::ranges::transform(kSafemodeNames, names.begin(), &SafemodeName::name);
-    const bool is_list = !has_all && !text->empty() && *text != "\"\"";
-    for (const std::string_view name :
-         is_list ? split(*text, ',') : std::vector<std::string_view>()) {
-      const std::size_t rule = TRY(parse_choice("java-safemode", name, names));
-      options.java_safemode.*kSafemodeNames[rule].flag = true;
-    }
-  }
-  if (options.java_safemode.extended_version_checks && !options.checks_java_version) {
-    return fail(Errc::malformed,
-                "--java-no-version-check: cannot go with --java-safemode "
-                "java-extended-version-checks");
-  }
-  return {};
-}
-
-Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
-  if (const std::string* text = parsed.find("java-async-profiler-mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
-    constexpr auto kModes =
-        std::to_array({JavaMode::cpu, JavaMode::cpu, JavaMode::itimer, JavaMode::wall});
-    if (*text == "alloc" && options.mode != ProfilingMode::allocation) {
-      return fail(Errc::malformed, "--java-async-profiler-mode: alloc needs --mode allocation");
-    }
-    if (*text != "alloc") {
-      options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
-    }
-  }
-  bool is_disabled = parsed.has("no-java");
-  if (const std::string* text = parsed.find("java-mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled"});
-    is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
-  }
-  options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
-  if (is_disabled && options.mode == ProfilingMode::allocation) {
-    return fail(Errc::malformed, "--mode: allocation is of Java alone, which is switched off");
-  }
-  TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
-  TRY(read_safemode(parsed, options));
-  TRY(read_path(parsed, "jattach-path", options.jattach_path));
-  if (const std::string* text = parsed.find("java-async-profiler-args")) {
-    constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
-    if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
-      return fail(Errc::malformed,
-                  fmt::format("--java-async-profiler-args: {} bytes at most", kMaxBytes));
-    }
-    options.async_profiler_args = *text;
-  }
-  if (const std::string* text = parsed.find("java-jattach-timeout")) {
-    options.java_patience_s = TRY(parse_integer("java-jattach-timeout", *text, 1, kMaxInt));
-  }
-  return {};
-}
-
-// --NAME-mode TOOL|disabled|none and --no-NAME.
-Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std::string_view tool,
-                       bool is_default) {
-  const std::string option = fmt::format("{}-mode", name);
-  bool is_on = is_default;
-  if (const std::string* text = parsed.find(option)) {
-    const auto modes = std::to_array<std::string_view>({tool, "disabled", "none"});
-    is_on = TRY(parse_choice(option, *text, modes)) == 0;
-  }
-  return is_on && !parsed.has(fmt::format("no-{}", name));
-}
-
-// Perf maps are read for every program that writes one; attach-maps has those written that are not.
-Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
-  TRY(read_path(parsed, "node-linux-perf-path", options.node_linux_perf_path));
-  const std::string* text = parsed.find("nodejs-mode");
-  if (text == nullptr) {
-    return {};
-  }
-  constexpr auto kModes =
-      std::to_array<std::string_view>({"attach-maps", "perf", "disabled", "none"});
-  const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
-  if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
-    return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
-  }
-  const bool attaches = kModes[mode] == "attach-maps";
-  if (attaches && options.perf_mode != PerfMode::fp && options.perf_mode != PerfMode::smart) {
-    return fail(Errc::malformed, "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
-  }
-  options.attaches_node_maps = attaches && !parsed.has("no-nodejs");
-  return {};
-}
-
-Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
-  TRY(read_nodejs(parsed, options));
-  options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
-  TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
-  options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));
-  TRY(read_path(parsed, "phpspy-path", options.phpspy_path));
-  if (const std::string* text = parsed.find("php-proc-filter")) {
-    const Result<> is_filter = check_php_filter(*text);
-    if (!is_filter) {
-      return fail(Errc::malformed, fmt::format("--php-proc-filter: {}", is_filter.error().what));
-    }
-    options.php_filter = *text;
-  }
-  options.has_dotnet = TRY(read_mode(parsed, "dotnet", "dotnet-trace", false));
-  return read_path(parsed, "dotnet-trace-path", options.dotnet_trace_path);
-}
-
 Result<> read_output(const ParsedArguments& parsed, RecordOptions& options) {
   std::optional<OutputFormat> format;
   if (const std::string* text = parsed.find("format")) {
@@ -477,21 +180,6 @@ std::string_view profiling_mode_name(ProfilingMode mode) {
   return "cpu";
 }
 
-bool is_start_of_container_id(std::string_view text) {
-  constexpr std::size_t kMaxDigits = 64;
-  return text.size() <= kMaxDigits && !text.starts_with('-') &&
-         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
-}
-
-std::string_view kernel_filter_of(const RecordOptions& options) {
-  return !options.cgroups.empty()            ? "--cgroup"
-         : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
-         : !options.containers.empty()       ? "--container"
-         : options.ranks_cgroups             ? "--perf-use-cgroups"
-         : !options.comms.empty()            ? "--comm"
-                                             : "";
-}
-
 Result<> read_profiling_mode(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("mode")) {
     constexpr auto kNames = std::to_array<std::string_view>({"cpu", "allocation", "none"});
@@ -518,9 +206,7 @@ Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_perf(parsed, options));
   TRY(read_limits(parsed, options));
   TRY(read_budget(parsed, options.budget));
-  TRY(read_python(parsed, options));
   TRY(read_runtimes(parsed, options));
-  TRY(read_java(parsed, options));
   TRY(read_applications(parsed, options));
   return read_messages(parsed, options);
 }

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of languages: who tells the functions of Python, Java, Ruby, PHP, .NET and Node, and how.
+#pragma once
+
+#include "base/result.h"
+#include "userspace/cli/options.h"
+#include "userspace/cli/record_options.h"
+
+namespace waggle {
+
+// Into `options`, whose --mode and --perf-mode are read; what is not given stays.
+Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options);
+
+}  // namespace waggle
