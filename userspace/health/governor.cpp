@@ -11,6 +11,8 @@ namespace waggle {
 
 namespace {
 
+using std::chrono::nanoseconds;
+
 constexpr double kStep = 1.25;  // from one frequency to the next
 // Of the budget.
 constexpr double kAim = 0.9;         // what is given up is enough for that

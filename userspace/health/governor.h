@@ -35,7 +35,6 @@ struct Cost {
 class Governor {
  public:
   using Clock = std::chrono::steady_clock;
-  using nanoseconds = std::chrono::nanoseconds;
 
   enum class Step {
     none,
@@ -89,7 +88,7 @@ class Governor {
   [[nodiscard]] std::size_t off_count() const;
   [[nodiscard]] std::chrono::seconds pause() const { return pause_; }  // of the next one
   // That background work may take a second, by what the rest cost lately.
-  [[nodiscard]] nanoseconds background_a_second() const { return background_; }
+  [[nodiscard]] std::chrono::nanoseconds background_a_second() const { return background_; }
   // What was measured last, in % of one core.
   [[nodiscard]] double percent() const { return percent_; }
   [[nodiscard]] const Budget& budget() const { return budget_; }
@@ -126,7 +125,7 @@ class Governor {
   std::deque<Cost> looks_;  // of the window
   std::optional<Clock::time_point> calm_since_;
   Clock::time_point now_;
-  nanoseconds background_{};
+  std::chrono::nanoseconds background_{};
   double percent_ = 0;
 };
 
