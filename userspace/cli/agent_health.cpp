@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <filesystem>
 #include <iterator>
 #include <system_error>

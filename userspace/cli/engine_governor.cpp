@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/cpu_pacer.h"
 #include "base/log.h"
 #include "userspace/health/own_cost.h"
 

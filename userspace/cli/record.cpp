@@ -27,7 +27,6 @@
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
-#include "userspace/cli/option_values.h"
 #include "userspace/cli/progress_bar.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"

@@ -3,14 +3,12 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <climits>
 #include <limits>
 #include <utility>
 
-#include "base/text.h"
 #include "userspace/cli/budget_options.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/cli/runtime_options.h"

@@ -8,7 +8,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "base/text.h"
 #include "userspace/cli/option_values.h"
