@@ -17,7 +17,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "userspace/cli/container_naming.h"
-#include "userspace/cli/engine_choice.h"
 #include "userspace/cli/engine_start.h"
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/exit_status.h"
