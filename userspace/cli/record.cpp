@@ -123,9 +123,9 @@ class RecordRun {
 };
 
 Result<> RecordRun::prepare() {
-  TRY(check_outputs(options_.outputs));
   frequency_hz_ = TRY(allowed_frequency(options_));
   ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, EngineUse::recording));
+  TRY(check_outputs(options_.outputs));  // a privilege that is missing is told of before
   if (!chosen.warning.empty()) {
     LOG_WARNING("{}", chosen.warning);
   }
