@@ -208,7 +208,7 @@ EngineGovernor::Rate EngineGovernor::take_rate(const RecordEngine& engine) {
 
 std::vector<std::string> EngineGovernor::left_out() const {
   std::vector<std::string> left_out;
-  for (const Feature feature : {kRuntimes, kApplications}) {
+  for (const Feature feature : {kRuntimes, kPage, kApplications}) {
     if (!governor_.is_on(feature)) {
       left_out.push_back(fmt::format("{}: --cpu-budget {:g}", kFeatureNames.at(feature),
                                      governor_.budget().cpu_percent.value_or(0)));
