@@ -22,7 +22,7 @@ from jobs import JOBS, CheckFailed, Job, LoadedProgram, loaded_programs
 
 EXIT_SKIPPED = 77
 GUESTS_AT_A_TIME = 2
-OUTPUT_TAIL_LINES = 40
+OUTPUT_TAIL_LINES = 200
 OUTPUT_LINE_LENGTH = 200
 
 
