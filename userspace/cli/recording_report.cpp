@@ -15,6 +15,7 @@
 #include "userspace/attach/features.h"
 #include "userspace/cli/stop_signals.h"
 #include "userspace/cli/version.h"
+#include "userspace/health/own_cost.h"
 #include "userspace/output/collapsed.h"
 #include "userspace/output/flame_graph.h"
 
@@ -24,10 +25,6 @@ namespace {
 
 double unix_seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
 rusage own_usage() {
@@ -102,8 +99,7 @@ Result<> check_output(const std::string& path) {
 }  // namespace
 
 double own_cpu_seconds() {
-  const rusage usage = own_usage();
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return std::chrono::duration<double>(own_cpu_time()).count();
 }
 
 std::string host_name() {

@@ -13,7 +13,8 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr double kStep = 1.25;  // from one frequency to the next
+constexpr double kNsPerPercent = 1e7;  // of a second
+constexpr double kStep = 1.25;         // from one frequency to the next
 // Of the budget.
 constexpr double kAim = 0.9;         // what is given up is enough for that
 constexpr double kBackground = 0.1;  // background work has so much at least, or nothing had a name
@@ -26,7 +27,6 @@ constexpr double kRaiseTo = 0.8;         // what is taken back leaves so much
 Governor::Governor(Budget budget, std::size_t feature_count, int frequency_hz)
     : budget_(budget), asked_hz_(frequency_hz), features_(feature_count) {
   if (budget_.cpu_percent) {
-    constexpr double kNsPerPercent = 1e7;
     background_ = nanoseconds(std::llround(*budget_.cpu_percent * kAim * kNsPerPercent));
   }
 }
@@ -147,7 +147,6 @@ Governor::Step Governor::judge_pause(const Cost& cost) {
 
 // What is left of the budget, for what can wait.
 void Governor::pace(const Shares& shares) {
-  constexpr double kNsPerPercent = 1e7;
   const double budget = *budget_.cpu_percent;
   const double left = kAim * budget - (shares.total - shares.background);
   background_ = nanoseconds(std::llround(std::max(left, kBackground * budget) * kNsPerPercent));

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace waggle {
@@ -40,9 +39,9 @@ class Governor {
     none,
     lower,         // to frequency_hz()
     raise,         // likewise
-    switch_off,    // feature()
-    switch_on,     // feature()
-    pause,         // for paused_until() - now
+    switch_off,    // Decision::feature
+    switch_on,     // likewise
+    pause,         // for a time, longer each time
     go_on,         // at frequency_hz()
     forget,        // what is in memory and can be read again
     memory_pause,  // until memory is free
@@ -86,7 +85,6 @@ class Governor {
   [[nodiscard]] bool is_paused() const { return is_paused_; }
   [[nodiscard]] bool is_on(std::size_t feature) const { return !features_.at(feature).is_off; }
   [[nodiscard]] std::size_t off_count() const;
-  [[nodiscard]] std::chrono::seconds pause() const { return pause_; }  // of the next one
   // That background work may take a second, by what the rest cost lately.
   [[nodiscard]] std::chrono::nanoseconds background_a_second() const { return background_; }
   // What was measured last, in % of one core.
