@@ -69,8 +69,7 @@ Governor::Shares Governor::shares_until(const Cost& cost) const {
   };
   Shares shares{.total = share(cost.total, begin.total),
                 .sampling = share(cost.sampling, begin.sampling),
-                .background = share(cost.background, begin.background),
-                .features = {}};
+                .background = share(cost.background, begin.background)};
   std::ranges::transform(cost.features, begin.features, std::back_inserter(shares.features), share);
   shares.all_features = std::accumulate(shares.features.begin(), shares.features.end(), 0.0);
   return shares;
@@ -175,6 +174,19 @@ int Governor::steps_down(double sampling, double room) const {
   return steps;
 }
 
+// One that is off may still cost something, until its tools have ended.
+std::optional<std::size_t> Governor::costliest_that_is_on(const Shares& shares) const {
+  std::optional<std::size_t> costliest;
+  double most = 0;
+  for (std::size_t feature = 0; feature < shares.features.size(); ++feature) {
+    if (is_on(feature) && shares.features[feature] > most) {
+      costliest = feature;
+      most = shares.features[feature];
+    }
+  }
+  return costliest;
+}
+
 Governor::Step Governor::give_up(const Shares& shares, Decision& decision) {
   const double budget = *budget_.cpu_percent;
   const double others = shares.total - shares.background - shares.sampling;
@@ -183,12 +195,8 @@ Governor::Step Governor::give_up(const Shares& shares, Decision& decision) {
     steps_ = steps;
     return Step::lower;
   }
-  const auto costliest = std::ranges::max_element(shares.features);
-  if (costliest != shares.features.end() && *costliest > 0) {
-    const auto feature = static_cast<std::size_t>(costliest - shares.features.begin());
-    if (is_on(feature)) {
-      return switch_off(feature, decision);
-    }
+  if (const auto feature = costliest_that_is_on(shares)) {
+    return switch_off(*feature, decision);
   }
   is_paused_ = true;
   paused_until_ = now_ + pause_;

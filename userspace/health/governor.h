@@ -51,7 +51,7 @@ class Governor {
     double total = 0;
     double sampling = 0;
     double background = 0;
-    std::vector<double> features;
+    std::vector<double> features{};
     double all_features = 0;
   };
   struct Decision {
@@ -104,6 +104,7 @@ class Governor {
   Step judge_pause(const Cost& cost);
   Step judge_cpu(const Shares& shares, Decision& decision);
   Step give_up(const Shares& shares, Decision& decision);
+  [[nodiscard]] std::optional<std::size_t> costliest_that_is_on(const Shares& shares) const;
   Step switch_off(std::size_t feature, Decision& decision);
   Step take_back(const Shares& shares, Decision& decision);
   [[nodiscard]] int steps_down(double sampling, double room) const;

@@ -17,19 +17,22 @@ using Step = Governor::Step;
 // A host on which everything costs what the test says, in % of one core.
 class Host {
  public:
-  Host(double budget, int frequency_hz, std::uint64_t memory_bytes = 0)
+  Host(double budget, int frequency_hz, std::uint64_t memory_budget = 0)
       : governor({.cpu_percent = budget > 0 ? std::optional(budget) : std::nullopt,
-                  .memory_bytes = memory_bytes},
-                 1, frequency_hz) {}
+                  .memory_bytes = memory_budget},
+                 2, frequency_hz) {}
 
   // One second; the step at its end.
   Governor::Decision second() {
     const double sampling = governor.is_paused() ? 0 : sampling_per_hz * governor.frequency_hz();
-    const double tools = governor.is_on(0) ? feature : 0;
+    const double one = governor.is_on(0) ? feature : feature_when_off;
+    const double other = governor.is_on(1) ? second_feature : 0;
+    const double tools = one + other;
     cost_.time += seconds(1);
     cost_.sampling += of(sampling);
-    cost_.features.resize(1);
-    cost_.features[0] += of(tools);
+    cost_.features.resize(2);
+    cost_.features[0] += of(one);
+    cost_.features[1] += of(other);
     cost_.background += of(background);
     cost_.total += of(sampling + tools + background + rest);
     cost_.memory_bytes = memory_bytes;
@@ -49,6 +52,8 @@ class Host {
   Governor governor;
   double sampling_per_hz = 0;
   double feature = 0;
+  double feature_when_off = 0;  // its tools have not ended yet
+  double second_feature = 0;
   double background = 0;
   double rest = 0;
   double percent = 0;  // of the last second
@@ -140,6 +145,16 @@ TEST(Governor, switches_off_a_feature_that_costs_too_much_and_keeps_the_frequenc
   EXPECT_EQ(host.first_step(60).step, Step::switch_on);
   EXPECT_EQ(host.first_step(10).step, Step::switch_off);
   EXPECT_EQ(host.first_step(590).step, Step::none) << "the second time for twice as long";
+}
+
+TEST(Governor, switches_off_the_next_feature_though_the_one_before_has_not_ended_yet) {
+  Host host(2, 99);
+  host.feature = host.feature_when_off = 5;
+  host.second_feature = 3;
+  EXPECT_EQ(host.first_step(10).step, Step::switch_off);
+  const Governor::Decision next = host.first_step(10);
+  EXPECT_EQ(next.step, Step::switch_off);
+  EXPECT_EQ(next.feature, 1U);
 }
 
 TEST(Governor, pauses_when_nothing_is_left_and_for_longer_each_time) {
