@@ -56,7 +56,7 @@ class Governor {
   };
   struct Decision {
     Step step = Step::none;
-    Shares shares;  // before the step
+    Shares shares{};  // before the step
     std::size_t feature = 0;
   };
 
