@@ -9,11 +9,12 @@ function(waggle_library name)
   target_link_libraries(${name} PUBLIC waggle_options ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
 endfunction()
 
-# waggle_test(NAME sources... LIBRARIES libraries... KIND unit|fuzz|kernel|e2e [SPEED quick|long])
-# Each TEST() becomes a ctest test with the labels KIND and SPEED.  A test that cannot run here
-# calls GTEST_SKIP() with the reason.
+# waggle_test(NAME sources... LIBRARIES libraries... KIND unit|fuzz|kernel|e2e [SPEED quick|long]
+#             [FIXTURES names...])
+# Each TEST() becomes a ctest test with the labels KIND and SPEED, and is run once the tests that
+# set its fixtures up have been.  A test that cannot run here calls GTEST_SKIP() with the reason.
 function(waggle_test name)
-  cmake_parse_arguments(arg "" "KIND;SPEED" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "KIND;SPEED" "LIBRARIES;FIXTURES" ${ARGN})
   if(NOT arg_SPEED)
     set(arg_SPEED quick)
   endif()
@@ -30,9 +31,10 @@ function(waggle_test name)
   endif()
   gtest_discover_tests(${name} TEST_LIST ${name}_tests DISCOVERY_TIMEOUT 60 PROPERTIES
     TIMEOUT ${timeout_seconds} RUN_SERIAL ${serial})
-  # gtest_discover_tests splits a list of labels; ctest reads this file after the tests' own.
-  set(labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
-  file(WRITE ${labels}
-    "set_tests_properties(\${${name}_tests} PROPERTIES LABELS \"${arg_KIND};${arg_SPEED}\")\n")
-  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels})
+  # gtest_discover_tests splits what is a list; ctest reads this file after the tests' own.
+  set(lists ${CMAKE_CURRENT_BINARY_DIR}/${name}_lists.cmake)
+  file(WRITE ${lists}
+    "set_tests_properties(\${${name}_tests} PROPERTIES\n"
+    "  LABELS \"${arg_KIND};${arg_SPEED}\" FIXTURES_REQUIRED \"${arg_FIXTURES}\")\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${lists})
 endfunction()

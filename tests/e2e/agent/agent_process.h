@@ -19,17 +19,9 @@
 #include "base/file.h"
 #include "tests/temp_dir.h"
 #include "tests/waggle_run.h"
+#include "tests/wait_until.h"
 
 namespace waggle {
-
-inline bool wait_until(const std::function<bool()>& is_done,
-                       std::chrono::seconds limit = std::chrono::seconds(30)) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!is_done() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return is_done();
-}
 
 // Where an agent's files go; outlives the agent.
 class AgentPlace {

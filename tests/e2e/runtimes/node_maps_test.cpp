@@ -6,16 +6,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
 
 #include "tests/e2e/agent/agent_process.h"
-#include "tests/e2e/runtimes/runtime_run.h"
-#include "tests/interpreters.h"
-#include "userspace/tools/linux_perf/listening_ports.h"
+#include "tests/e2e/runtimes/node_maps_run.h"
 
 namespace waggle {
 namespace {
@@ -26,39 +23,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-constexpr const char* kNode = "/usr/bin/node";
 constexpr const char* kTool = "node-linux-perf";
-// What it inlines is in no map.
-constexpr const char* kNoInlining = "--no-turbo-inlining";
-
-std::string module_path() {
-  return test_cache() + "/linux-perf.node";
-}
-
-std::string map_of(pid_t pid) {
-  return fmt::format("/tmp/perf-{}.map", pid);
-}
-
-bool is_listening(pid_t pid) {
-  TargetProcess process;
-  if (!process.open(pid)) {
-    return false;
-  }
-  const auto ports = read_listening_ports(process).value();
-  return std::ranges::any_of(
-      ports, [&](const ListeningPort& port) { return has_socket(process, port.inode); });
-}
-
-std::vector<std::string> places_in(const std::string& directory) {
-  std::vector<std::string> places;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    if (entry.path().filename().string().starts_with("waggle-") &&
-        std::filesystem::exists(entry.path() / "linux-perf.node")) {
-      places.push_back(entry.path());
-    }
-  }
-  return places;
-}
 
 pid_t child_of(pid_t parent) {
   std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", parent));
@@ -67,44 +32,9 @@ pid_t child_of(pid_t parent) {
   return child;
 }
 
-Words attaching(pid_t pid, Words more) {
-  more.insert(more.begin(), {"--nodejs-mode", "attach-maps", "--node-linux-perf-path",
-                             module_path(), "-p", std::to_string(pid)});
-  return more;
-}
-
-WaggleResult record_attaching(pid_t pid, Words more) {
-  Words arguments = attaching(pid, std::move(more));
-  arguments.insert(arguments.begin(), {"record", "-o", "-"});
-  return run_waggle(arguments);
-}
-
 std::string tool_state(const CollapsedFile& file) {
   return file.header["waggle"]["tools"].value(kTool, "");
 }
-
-class NodeMaps : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(kNode)) {
-      GTEST_SKIP() << "no Node here (tools/install_packages test)";
-    }
-    if (!std::filesystem::exists(module_path())) {
-      GTEST_SKIP() << "no linux-perf here (tests/e2e/runtimes/fetch_node_linux_perf.py)";
-    }
-  }
-
-  // A Node that writes its own messages to errors().
-  [[nodiscard]] Words node(const std::string& script, const std::string& options = "") const {
-    return {"sh", "-c",
-            fmt::format("exec nice -n -5 {} {} {} {} 2>{}", kNode, kNoInlining, options, script,
-                        errors_path())};
-  }
-  [[nodiscard]] std::string errors_path() const { return folder_.path() + "/errors"; }
-  [[nodiscard]] std::string errors() const { return read_file(errors_path(), 1 << 20).value(); }
-
-  TempDir folder_;
-};
 
 class NodeMapsOfEngine : public NodeMaps, public testing::WithParamInterface<const char*> {};
 
@@ -117,13 +47,6 @@ void expect_names(const CollapsedFile& file, const std::string& comm) {
     const std::string function = fmt::format("Function:{} {}:", name, NODE_SHARES);
     EXPECT_NEAR(innermost_share(file, comm, function), share, kPoints) << file.text_of(comm);
   }
-}
-
-void expect_as_before(pid_t pid) {
-  EXPECT_TRUE(is_running(pid));
-  EXPECT_FALSE(is_listening(pid)) << "its inspector is open";
-  EXPECT_FALSE(std::filesystem::exists(map_of(pid)));
-  EXPECT_THAT(places_in("/tmp"), IsEmpty());
 }
 
 TEST_P(NodeMapsOfEngine, name_the_functions_of_a_node_that_was_started_without) {
