@@ -16,6 +16,9 @@ enum class Newlines { replace, keep };
 // `text` with control characters and bytes that are not UTF-8 replaced by '?'.
 std::string printable(std::string_view text, Newlines newlines = Newlines::replace);
 
+// Without the blanks at both ends.
+std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r\n");
+
 std::vector<std::string_view> split(std::string_view text, char separator);
 
 // The whole of `text` as a number, or nothing: no sign for unsigned types, no blanks, no rest.

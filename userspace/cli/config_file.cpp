@@ -16,14 +16,6 @@ namespace {
 constexpr std::string_view kBlanks = " \t\r";
 constexpr std::size_t kMaxLines = 10'000;
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 bool means_nothing(std::string_view line) {
   return line.empty() || line.front() == '#' || line.front() == ';' || line.front() == '[' ||
          line.starts_with("---");

@@ -49,6 +49,7 @@ std::vector<CheckItem> run_checks(const std::string& perf_path) {
   items.push_back(
       check_trial([&] { return is_fallback ? run_fallback_trial(*perf) : run_trial_recording(); }));
   append(check_tools(perf_path));
+  items.push_back(check_container_names());
   return items;
 }
 

@@ -10,6 +10,8 @@
 
 #include "userspace/attach/cgroup_mounts.h"
 #include "userspace/cli/option_values.h"
+#include "userspace/process/container_id.h"
+#include "userspace/remote/container_runtime.h"
 #include "userspace/tools/external_tools.h"
 
 namespace waggle {
@@ -265,6 +267,34 @@ std::vector<CheckItem> check_limits() {
   const Capabilities capabilities = read_capabilities().value_or(Capabilities());
   return {judge_memlock(read_memlock_limit(), capabilities.has(CAP_SYS_RESOURCE)),
           judge_sample_rate(find_sysctl("kernel/perf_event_max_sample_rate"))};
+}
+
+CheckItem judge_container_names(const std::vector<SocketAnswer>& answers) {
+  constexpr auto kName = "container names";
+  std::string answering;
+  for (const SocketAnswer& socket : answers) {
+    if (!socket.answer) {
+      return limited(kName, {socket.answer.error().what, "containers' names in place of their ids",
+                             "mend that runtime, or name another with --container-socket or "
+                             "--cri-socket"});
+    }
+    answering += (answering.empty() ? "" : ", ") + socket.path;
+  }
+  return ok(kName, answering.empty() ? "no container runtime listens here" : "from " + answering);
+}
+
+CheckItem check_container_names() {
+  const std::string nobody(kMaxContainerIdBytes, '0');
+  std::vector<SocketAnswer> answers;
+  for (const ContainerSocket& socket : default_container_sockets()) {
+    const auto answer = ask_container(socket, nobody);
+    if (answer) {
+      answers.push_back({.path = socket.path, .answer = {}});
+    } else if (answer.error().code != Errc::not_found) {
+      answers.push_back({.path = socket.path, .answer = std::unexpected(answer.error())});
+    }
+  }
+  return judge_container_names(answers);
 }
 
 CheckItem check_trial(const std::function<Result<TrialRecording>()>& record) {

@@ -20,6 +20,7 @@ namespace waggle {
 std::vector<CheckItem> check_kernel();      // release, BTF, BPF, JIT, lockdown, cgroups
 std::vector<CheckItem> check_privileges();  // namespaces, capabilities, what sysctls hide
 std::vector<CheckItem> check_limits();      // RLIMIT_MEMLOCK, perf_event_max_sample_rate
+CheckItem check_container_names();
 CheckItem check_trial(const std::function<Result<TrialRecording>()>& record);
 // perf_path: a person's word, or "".
 std::vector<CheckItem> check_tools(const std::string& perf_path);
@@ -28,6 +29,12 @@ CheckItem judge_engine(const Result<EngineChoice>& choice, const Result<std::str
 
 // The judgements that depend on values alone.
 CheckItem judge_lockdown(std::optional<Lockdown> lockdown);
+// Of the sockets at which somebody listens.
+struct SocketAnswer {
+  std::string path;
+  Result<> answer;
+};
+CheckItem judge_container_names(const std::vector<SocketAnswer>& answers);
 CheckItem judge_memlock(const Result<MemlockLimit>& limit, bool can_raise);
 CheckItem judge_sample_rate(std::optional<std::int64_t> rate_hz);
 CheckItem judge_paranoid(std::optional<std::int64_t> level, const Capabilities& capabilities);

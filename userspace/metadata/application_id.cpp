@@ -157,14 +157,6 @@ Id uvicorn(const ApplicationIdQuestion& question) {
                        : "uvicorn: unknown app name";
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos
-             ? ""
-             : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 // `key` in a section of an .ini file.
 std::optional<std::string> find_in_ini(std::string_view text, std::string_view section,
                                        std::string_view key) {

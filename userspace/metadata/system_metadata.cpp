@@ -43,20 +43,13 @@ std::string dump(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\n\"'";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos
-             ? ""
-             : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-// The first of "key : value" lines.
+// The first of "key : value" lines; a value may be quoted.
 std::string_view value_in(std::string_view text, std::string_view key, char separator) {
+  constexpr std::string_view kAround = " \t\r\n\"'";
   for (const std::string_view line : split(text, '\n')) {
     const std::size_t at = line.find(separator);
     if (at != std::string_view::npos && trimmed(line.substr(0, at)) == key) {
-      return trimmed(line.substr(at + 1));
+      return trimmed(line.substr(at + 1), kAround);
     }
   }
   return {};

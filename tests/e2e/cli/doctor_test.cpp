@@ -44,10 +44,26 @@ TEST_F(Doctor, says_that_root_can_record_and_has_tried_it) {
   for (const std::string_view line : split(run.out, '\n')) {
     EXPECT_LE(line.size(), 100U) << line;
   }
-  for (const auto* item :
-       {"kernel", "BTF", "BPF", "CAP_BPF", "CAP_PERFMON", "perf_event_paranoid", "kptr_restrict",
-        "lockdown", "engine", "RLIMIT_MEMLOCK", "cgroups", "perf", "py-spy", "async-profiler",
-        "jattach", "rbspy", "phpspy", "dotnet-trace", "perf_event_max_sample_rate"}) {
+  for (const auto* item : {"kernel",
+                           "BTF",
+                           "BPF",
+                           "CAP_BPF",
+                           "CAP_PERFMON",
+                           "perf_event_paranoid",
+                           "kptr_restrict",
+                           "lockdown",
+                           "engine",
+                           "RLIMIT_MEMLOCK",
+                           "cgroups",
+                           "perf",
+                           "py-spy",
+                           "async-profiler",
+                           "jattach",
+                           "rbspy",
+                           "phpspy",
+                           "dotnet-trace",
+                           "perf_event_max_sample_rate",
+                           "container names"}) {
     EXPECT_NE(line_of(run.out, item), "") << item << "\n" << run.out;
   }
   const std::string trial = line_of(run.out, "trial recording");

@@ -26,6 +26,13 @@ TEST(Printable, keeps_utf8_and_replaces_what_is_not) {
             "??31m");  // CSI as one C1 character
 }
 
+TEST(Trimmed, is_without_the_blanks_at_both_ends_alone) {
+  EXPECT_EQ(trimmed(" \ta b\r\n"), "a b");
+  EXPECT_EQ(trimmed(" \n"), "");
+  EXPECT_EQ(trimmed(""), "");
+  EXPECT_EQ(trimmed("'a' ", "' "), "a");
+}
+
 TEST(Split, keeps_empty_parts) {
   EXPECT_THAT(split("a,,b", ','), ElementsAre("a", "", "b"));
   EXPECT_THAT(split("", ','), ElementsAre(""));

@@ -55,6 +55,21 @@ TEST(JudgeCapabilities, want_sys_resource_only_where_maps_are_limited) {
             CheckStatus::ok);
 }
 
+TEST(JudgeContainerNames, tells_who_answers_and_who_does_not) {
+  EXPECT_EQ(judge_container_names({}).detail, "no container runtime listens here");
+  EXPECT_EQ(judge_container_names({}).status, CheckStatus::ok);
+  const SocketAnswer docker{.path = "/run/docker.sock", .answer = {}};
+  const SocketAnswer crio{.path = "/run/crio/crio.sock",
+                          .answer = fail(Errc::system, "/run/crio/crio.sock does not answer")};
+  EXPECT_EQ(judge_container_names({docker, docker}).detail,
+            "from /run/docker.sock, /run/docker.sock");
+  const CheckItem hung = judge_container_names({docker, crio});
+  EXPECT_EQ(hung.status, CheckStatus::limited);
+  EXPECT_FALSE(hung.is_needed);
+  EXPECT_EQ(hung.detail, "/run/crio/crio.sock does not answer");
+  EXPECT_THAT(hung.remedy, HasSubstr("--cri-socket"));
+}
+
 TEST(JudgeLockdown, minds_confidentiality_alone) {
   EXPECT_EQ(judge_lockdown(std::nullopt).status, CheckStatus::ok);
   EXPECT_EQ(judge_lockdown(Lockdown::integrity).status, CheckStatus::ok);
