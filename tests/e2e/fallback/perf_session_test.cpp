@@ -52,7 +52,10 @@ class Session {
     auto started = PerfSession::start(
         record, target == 0, dir_.path(), loop_,
         {.on_sample =
-             [this](const PerfSample& sample) { ++samples_[{sample.tid, sample.time_ns}]; },
+             [this](const PerfSample& sample) {
+               ++samples_[{sample.tid, sample.time_ns}];
+               late_samples_ += sample.time_ns < whole_until_ns_ ? 1 : 0;
+             },
          .add_own = [this](pid_t pid) { pids_.push_back(pid); },
          .find_targets =
              [target] {
@@ -74,6 +77,9 @@ class Session {
   [[nodiscard]] const std::map<std::pair<pid_t, std::uint64_t>, int>& samples() const {
     return samples_;
   }
+  // How many were read after the session had said that none from before that time would come.
+  [[nodiscard]] std::size_t late_samples() const { return late_samples_; }
+  void note_whole(std::uint64_t until_ns) { whole_until_ns_ = until_ns; }
 
   // False past the limit.
   bool run_until(const std::function<bool()>& is_done, milliseconds limit) {
@@ -108,6 +114,8 @@ class Session {
   EventLoop loop_ = EventLoop::open().value();
   std::map<std::pair<pid_t, std::uint64_t>, int> samples_;
   std::vector<pid_t> pids_;
+  std::uint64_t whole_until_ns_ = 0;
+  std::size_t late_samples_ = 0;
   std::unique_ptr<PerfSession> session_;  // uses the others
 };
 
@@ -262,6 +270,65 @@ TEST(PerfSession, is_over_when_all_that_it_samples_has_ended) {
   EXPECT_EQ(session->first_problem(), "");
   EXPECT_EQ(session->counters().gap.count(), 0);
   EXPECT_GT(session.samples().size(), 0U);
+}
+
+// Cuts it again and again, and waits each time for what was sampled before.
+void cut_repeatedly(Session& session, int times) {
+  for (int i = 0; i < times; ++i) {
+    session.run_for(milliseconds(230));
+    const auto end = Clock::now();
+    session->cut(end);
+    ASSERT_TRUE(session.run_until([&] { return session->has_read_until(perf_time_ns(end)); },
+                                  milliseconds(20'000)));
+    session.note_whole(perf_time_ns(end));
+  }
+}
+
+TEST(PerfSession, knows_when_all_that_was_sampled_before_a_cut_has_been_read) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 3999), 0, {});
+  cut_repeatedly(session, 8);
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_EQ(session.late_samples(), 0U);
+  EXPECT_GT(session.samples().size(), 1000U);
+}
+
+TEST(PerfSession, knows_it_though_segments_end_by_themselves_and_perf_is_replaced) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 3999), 0,
+                  {.age = milliseconds(1500),
+                   .segment = milliseconds(50),
+                   .longest_segment = milliseconds(2000)});
+  cut_repeatedly(session, 8);
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "");
+  EXPECT_EQ(session.late_samples(), 0U);
+  EXPECT_GE(session->counters().restarts, 1);
+}
+
+TEST(PerfSession, accounts_for_a_gap_in_the_parts_that_it_is_in) {
+  const TestProgram program({SHARES});
+  Session session(record_options(kPerf, 99), 0, {.first_pause = milliseconds(3000)});
+  session.run_for(seconds(1));
+  ASSERT_EQ(::kill(session.pids().front(), SIGKILL), 0);
+  session.run_for(seconds(1));
+  const auto end = Clock::now();
+  session->cut(end);
+  EXPECT_TRUE(
+      session.run_until([&] { return session->counters().restarts == 1; }, milliseconds(30'000)));
+  const auto restarted = Clock::now();
+  session.run_for(seconds(1));
+  const PerfSession::Account first = session->take_account(end);
+  EXPECT_THAT(first.first_problem, testing::StartsWith("perf record was ended by signal 9"));
+  EXPECT_GE(first.counters.gap, milliseconds(1000));
+  const PerfSession::Account second = session->take_account(Clock::now());
+  EXPECT_EQ(second.first_problem, "");
+  EXPECT_GT(second.counters.gap, milliseconds(500));
+  EXPECT_LE(second.counters.gap, restarted - end);
+  EXPECT_GT(first.counters.cpu_time.count(), 0);
+  session.finish();
+  EXPECT_EQ(session->take_account(Clock::now()).counters.gap.count(), 0);
 }
 
 }  // namespace

@@ -67,9 +67,13 @@ class StandIn {
     return none ? std::chrono::duration<double>(0)
                 : std::filesystem::file_time_type::clock::now() - began;
   }
+  // What its lines wrote to $DIR/NAME.
+  [[nodiscard]] std::string read(const std::string& name) const {
+    return read_file(dir_.path() + "/" + name, 65536).value_or("");
+  }
   // How often it was called as `perf record` or `perf script`.
   [[nodiscard]] std::size_t calls_of(const std::string& verb) const {
-    return read_file(dir_.path() + "/" + verb, 65536).value_or("").size() / 2;  // "x\n" each
+    return read(verb).size() / 2;  // "x\n" each
   }
   // A script can write the pids of what it starts to $DIR/pids too.
   void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }

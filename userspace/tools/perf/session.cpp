@@ -24,9 +24,7 @@ namespace {
 
 constexpr milliseconds kStartTime(8000);
 constexpr milliseconds kOldTime(8000);  // for one that was replaced to write the end of its data
-constexpr seconds kSilence(10);         // a script that prints nothing for so long hangs
 constexpr milliseconds kLongestPause(60'000);
-constexpr milliseconds kRollTime(1000);
 constexpr std::size_t kMaxProblems = 16;
 
 // perf dies of the signal that it was stopped with.
@@ -37,12 +35,6 @@ bool has_ended_well(const ToolEnd& end) {
 
 bool is_crash(const ToolEnd& end) {
   return !end.is_killed && WIFSIGNALED(end.wait_status) && WTERMSIG(end.wait_status) == SIGSEGV;
-}
-
-// perf's clock, as perf_record_command() chooses it.
-std::uint64_t now_ns(std::chrono::steady_clock::time_point now) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count());
 }
 
 // 0: it is gone.
@@ -63,7 +55,8 @@ PerfSession::PerfSession(PerfRecordOptions record, bool is_whole_host, std::stri
       directory_(std::move(directory)),
       loop_(loop),
       hooks_(std::move(hooks)),
-      limits_(limits) {}
+      limits_(limits),
+      reader_(record_.perf, limits_.waiting_bytes, loop_, reader_hooks()) {}
 
 PerfSession::~PerfSession() {
   for (const auto* run : {&current_, &next_, &old_}) {
@@ -71,7 +64,6 @@ PerfSession::~PerfSession() {
       (*run)->outputs.remove_all(loop_);
     }
   }
-  script_outputs_.remove_all(loop_);
 }
 
 Result<std::unique_ptr<PerfSession>> PerfSession::start(PerfRecordOptions record,
@@ -97,11 +89,14 @@ Result<std::unique_ptr<PerfSession::Run>> PerfSession::start_run(std::vector<pid
   }
   PerfRecordOptions options = record_;
   options.pids = std::move(targets);
+  const Clock::time_point now = Clock::now();
   auto run = std::make_unique<Run>(Run{.recording = TRY(PerfRecording::start(options, directory)),
                                        .directory = std::move(directory),
-                                       .start = Clock::now(),
-                                       .segment_start = Clock::now(),
-                                       .taken_until = Clock::now(),
+                                       .start = now,
+                                       .segment_start = now,
+                                       .taken_until = now,
+                                       .earliest = now,
+                                       .rolled = std::nullopt,
                                        .outputs = {}});
   hooks_.add_own(run->recording.pid());
   TRY(run->outputs.add(loop_, run->recording, [this, started = run.get()] {
@@ -180,13 +175,11 @@ void PerfSession::look_after_next() {
 // Both sample now: the one's samples count up to this time, the other's from it on.
 void PerfSession::replace() {
   const Clock::time_point now = Clock::now();
-  next_->from_ns = now_ns(now);
+  next_->from_ns = perf_time_ns(now);
   next_->start = now;
   next_->segment_start = now;
   next_->taken_until = now;
-  if (gap_start_) {
-    counters_.gap += now - *std::exchange(gap_start_, std::nullopt);
-  }
+  gaps_.end(now);
   if (current_) {
     if (now - current_->start >= limits_.calm) {
       failures_ = 0;
@@ -197,7 +190,7 @@ void PerfSession::replace() {
     old_deadline_ = now + kOldTime;
   }
   current_ = std::move(next_);
-  ++counters_.restarts;
+  ++restarts_;
 }
 
 void PerfSession::look_after_old() {
@@ -207,7 +200,7 @@ void PerfSession::look_after_old() {
   if (const std::optional<ToolEnd> end = old_->recording.poll_end()) {
     end_run(old_, *end);
   } else if (Clock::now() > old_deadline_) {
-    counters_.gap += std::chrono::nanoseconds(old_->until_ns - now_ns(old_->segment_start));
+    gaps_.add(old_->segment_start, Clock::time_point(std::chrono::nanoseconds(old_->until_ns)));
     end_run(old_, old_->recording.kill());
   }
 }
@@ -225,12 +218,12 @@ void PerfSession::look_after_current() {
   if (now - current_->start >= limits_.calm) {
     failures_ = 0;
   }
-  gap_start_ = current_->segment_start;
+  gaps_.begin(current_->segment_start);
   const std::string last_line = current_->recording.last_line();
   end_run(current_, *end);
   if (!is_whole_host_ && hooks_.find_targets().empty()) {
     state_ = State::over;
-    gap_start_.reset();
+    gaps_.forget();
     return;
   }
   if (has_ended_well(*end)) {
@@ -244,23 +237,11 @@ bool PerfSession::is_worn_out(const Run& run) const {
          rss_bytes_of(run.recording.pid()) > limits_.rss_bytes;
 }
 
-void PerfSession::roll(Run& run) {
-  const bool is_idle = script_ == nullptr && segments_.empty();
-  const Clock::duration age = Clock::now() - run.segment_start;
-  const bool is_due = age >= (is_idle ? limits_.segment : limits_.longest_segment);
-  // perf needs a moment to begin another.
-  const bool is_large = age >= kRollTime && run.recording.segment_bytes() >= limits_.segment_bytes;
-  if (is_due || is_large) {
-    run.segment_start = Clock::now();
-    (void)run.recording.roll();  // it may have ended: the next tick sees that
-  }
-}
-
 void PerfSession::tick() {
   look_after_old();
   look_after_next();
   look_after_current();
-  look_after_script();
+  reader_.tick();
   if (state_ != State::running) {
     return;
   }
@@ -278,7 +259,7 @@ void PerfSession::tick() {
 
 // What it has written is kept.
 void PerfSession::end_run(std::unique_ptr<Run>& run, const ToolEnd& end) {
-  counters_.cpu_time += end.cpu_time;
+  ended_cpu_time_ += end.cpu_time;
   run->recording.read();
   run->outputs.remove_all(loop_);
   const bool is_told = is_crash(end) && std::exchange(has_told_crash_, true);
@@ -297,95 +278,8 @@ void PerfSession::end_run(std::unique_ptr<Run>& run, const ToolEnd& end) {
   run.reset();
 }
 
-void PerfSession::take_segments(Run& run) {
-  for (UniqueFd& data : run.recording.take_segments()) {
-    add_segment(run, std::move(data));
-  }
-}
-
-void PerfSession::add_segment(Run& run, UniqueFd data) {
-  const Clock::time_point now = Clock::now();
-  struct stat status{};
-  (void)::fstat(data.get(), &status);  // it is open
-  segments_.push_back({.data = std::move(data),
-                       .bytes = static_cast<std::uint64_t>(status.st_size),
-                       .from_ns = run.from_ns,
-                       .until_ns = run.until_ns,
-                       .span = now - std::exchange(run.taken_until, now)});
-  drop_segments();
-}
-
-// A disk that is full helps nobody; the newest say more of what goes on.
-void PerfSession::drop_segments() {
-  std::uint64_t bytes = 0;
-  for (const Segment& segment : segments_) {
-    bytes += segment.bytes;
-  }
-  bool is_dropped = false;
-  while (bytes > limits_.waiting_bytes && segments_.size() > 1) {
-    bytes -= segments_.front().bytes;
-    counters_.gap += segments_.front().span;
-    segments_.pop_front();
-    is_dropped = true;
-  }
-  if (is_dropped && !std::exchange(has_told_drop_, true)) {
-    note_problem("perf script is too slow: data was dropped unread");
-  }
-}
-
-Result<> PerfSession::start_script() {
-  const Segment segment = std::move(segments_.front());
-  segments_.pop_front();
-  script_ = TRY(PerfScript::start(
-      record_.perf, segment.data,
-      [this, from_ns = segment.from_ns, until_ns = segment.until_ns](const PerfSample& sample) {
-        if (sample.time_ns >= from_ns && sample.time_ns < until_ns) {
-          hooks_.on_sample(sample);
-        }
-      }));
-  hooks_.add_own(script_->pid());
-  script_heard_ = Clock::now();
-  return script_outputs_.add(loop_, *script_, [this] {
-    script_heard_ = Clock::now();
-    script_->read();
-    script_outputs_.remove_ended(loop_, *script_);
-  });
-}
-
-void PerfSession::end_script() {
-  script_outputs_.remove_all(loop_);
-  const ToolEnd end = script_->finish();
-  counters_.cpu_time += end.cpu_time;
-  if (!end.is_ok()) {
-    note_problem(end.is_killed ? "perf script was killed: it took too long"
-                               : fmt::format("perf script {}: {}", end.text(),
-                                             last_line_of(script_->last_words())));
-  }
-  const PerfScriptParser::Counters& counters = script_->counters();
-  if (counters.bad_lines != 0) {
-    note_problem(
-        fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines));
-  }
-  counters_.lost += script_->facts().lost_records;
-  counters_.throttled += script_->facts().throttled;
-  script_.reset();
-}
-
-void PerfSession::look_after_script() {
-  if (script_ != nullptr && (script_->has_ended() || Clock::now() - script_heard_ > kSilence)) {
-    end_script();
-  }
-  if (script_ == nullptr && !segments_.empty()) {
-    if (const Result<> started = start_script(); !started) {
-      note_problem(started.error().what);
-    }
-  }
-}
-
 void PerfSession::interrupt() {
-  if (gap_start_) {
-    counters_.gap += Clock::now() - *std::exchange(gap_start_, std::nullopt);
-  }
+  gaps_.end(Clock::now());
   state_ = state_ == State::running ? State::stopping : state_;
   if (next_) {
     end_run(next_, next_->recording.kill());
@@ -403,32 +297,16 @@ bool PerfSession::poll_stopped() {
       }
     }
   }
-  look_after_script();
+  reader_.tick();
   return !old_ && !current_;
 }
 
 void PerfSession::end() {
   for (auto* run : {&old_, &current_}) {
     if (*run) {
-      counters_.gap += Clock::now() - (*run)->segment_start;
+      gaps_.add((*run)->segment_start, Clock::now());
       end_run(*run, (*run)->recording.kill());
     }
-  }
-}
-
-bool PerfSession::poll_read() {
-  look_after_script();
-  return script_ == nullptr && segments_.empty();
-}
-
-void PerfSession::end_reading() {
-  if (script_ != nullptr) {
-    end_script();  // names the tool
-  }
-  if (!segments_.empty()) {
-    note_problem(fmt::format("{} part{} of its data not read: there was no time", segments_.size(),
-                             segments_.size() == 1 ? "" : "s"));
-    segments_.clear();
   }
 }
 

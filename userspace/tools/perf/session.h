@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A perf that is kept running for a whole recording: its data is read segment by segment while it
-// goes on, and another takes its place when it has died, has grown, or has run for long.  Not for
-// one perf: recording.h; nor for what a sample becomes.
+// goes on, and another takes its place when it has died, has grown, or has run for long.  It may be
+// accounted for in parts.  Not for one perf: recording.h; nor for what a sample becomes.
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,7 +20,8 @@
 #include "base/unique_fd.h"
 #include "base/watched_outputs.h"
 #include "userspace/tools/perf/recording.h"
-#include "userspace/tools/perf/script.h"
+#include "userspace/tools/perf/sampling_gaps.h"
+#include "userspace/tools/perf/segment_reader.h"
 
 namespace waggle {
 
@@ -60,6 +60,11 @@ class PerfSession {
     std::chrono::nanoseconds gap{};  // while none sampled, or its data went with it
     std::chrono::microseconds cpu_time{};
   };
+  // Of a part of it.
+  struct Account {
+    Counters counters;
+    std::string first_problem;  // "": none
+  };
 
   // `directory`: private.  Returns once perf samples.  record.pids: not read, find_targets says;
   // is_whole_host: it has nobody to name.
@@ -79,8 +84,15 @@ class PerfSession {
   [[nodiscard]] bool is_given_up() const { return state_ == State::given_up; }
   // What went wrong since the last call, a line each.
   std::vector<std::string> take_problems();
-  // The first of them; "": none.
+  // The first of them that no account has; "": none.
   [[nodiscard]] const std::string& first_problem() const { return first_problem_; }
+
+  // What was sampled before `end`, which is now, is to be read soon: has_read_until().
+  void cut(std::chrono::steady_clock::time_point end) { cut_ = end; }
+  // No sample from before that time, in ns of perf's clock, comes any more.
+  [[nodiscard]] bool has_read_until(std::uint64_t time_ns) const;
+  // What there was since the last account; of gaps, what was before `end`.
+  Account take_account(std::chrono::steady_clock::time_point end);
 
   // Asks for the end, without waiting.
   void interrupt();
@@ -93,7 +105,8 @@ class PerfSession {
   // What is not read yet is dropped.
   void end_reading();
 
-  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Since the start.
+  [[nodiscard]] Counters counters() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -108,14 +121,12 @@ class PerfSession {
     std::uint64_t from_ns = 0;
     std::uint64_t until_ns = ~std::uint64_t{0};
     Clock::time_point segment_start;
-    Clock::time_point taken_until;  // of its data
+    Clock::time_point taken_until;            // of its data
+    Clock::time_point earliest;               // no sample that is not taken is older
+    std::optional<Clock::time_point> rolled;  // of a roll whose segment is not there yet
     WatchedOutputs outputs;
-  };
-  struct Segment {
-    UniqueFd data;
-    std::uint64_t bytes;
-    std::uint64_t from_ns, until_ns;
-    Clock::duration span;  // about so long it sampled
+
+    [[nodiscard]] std::uint64_t earliest_ns() const;
   };
 
   PerfSession(PerfRecordOptions record, bool is_whole_host, std::string directory, EventLoop& loop,
@@ -132,13 +143,10 @@ class PerfSession {
   void end_run(std::unique_ptr<Run>& run, const ToolEnd& end);
   void take_segments(Run& run);
   void add_segment(Run& run, UniqueFd data);
-  void drop_segments();
+  PerfSegmentHooks reader_hooks();
   [[nodiscard]] bool is_worn_out(const Run& run) const;
   void roll(Run& run);
-
-  Result<> start_script();
-  void end_script();
-  void look_after_script();
+  [[nodiscard]] std::chrono::microseconds running_cpu_time() const;
   void note_problem(std::string text);
 
   PerfRecordOptions record_;
@@ -155,16 +163,15 @@ class PerfSession {
   Clock::time_point old_deadline_;
   int failures_ = 0;  // one after the other
   Clock::time_point retry_;
-  std::optional<Clock::time_point> gap_start_;
-  std::deque<Segment> segments_;
-  std::unique_ptr<PerfScript> script_;  // of one segment at a time
-  WatchedOutputs script_outputs_;
-  Clock::time_point script_heard_;  // when it last printed something
-  Counters counters_;
+  Clock::time_point cut_;
+  PerfSegmentReader reader_;
+  SamplingGaps gaps_;
+  int restarts_ = 0;
+  std::chrono::microseconds ended_cpu_time_{};  // of runs that have ended
+  Counters accounted_;                          // their gaps have an account of their own
   std::string first_problem_;
   std::vector<std::string> problems_;
   bool has_told_crash_ = false;
-  bool has_told_drop_ = false;
 };
 
 }  // namespace waggle
