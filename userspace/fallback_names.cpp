@@ -59,6 +59,7 @@ void FallbackNames::scan_threads() {
 }
 
 void FallbackNames::note_thread(std::uint32_t tid, std::string_view name) {
+  const std::scoped_lock lock(mutex_);
   if (thread_names_.size() >= kMaxThreadNames) {
     thread_names_.clear();  // some samples lack their thread's name then
   }
@@ -74,7 +75,7 @@ void FallbackNames::apply(const ProcessRecord& record) {
     return;
   }
   if (const auto* fork = std::get_if<ForkRecord>(&record)) {
-    note_thread(fork->tid, std::string(thread_name(static_cast<pid_t>(fork->parent_tid))));
+    note_thread(fork->tid, thread_name(static_cast<pid_t>(fork->parent_tid)));
   } else if (const auto* exec = std::get_if<ExecRecord>(&record)) {
     note_thread(exec->tid, exec->comm);
   } else if (const auto* comm = std::get_if<CommRecord>(&record)) {
@@ -98,9 +99,10 @@ ApplicationRef FallbackNames::application(pid_t pid, std::uint64_t time_ns) {
   return process ? processes_.find_application(*process, time_ns) : nullptr;
 }
 
-std::string_view FallbackNames::thread_name(pid_t tid) const {
+std::string FallbackNames::thread_name(pid_t tid) const {
+  const std::scoped_lock lock(mutex_);
   const auto known = thread_names_.find(static_cast<std::uint32_t>(tid));
-  return known == thread_names_.end() ? std::string_view() : known->second;
+  return known == thread_names_.end() ? std::string() : known->second;
 }
 
 FoundMapping FallbackNames::find_mapping(const process_id& process, std::uint64_t time_ns,

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@
 
 namespace waggle {
 
-// One thread.
+// One thread, but for what says otherwise.
 class FallbackNames {
  public:
   // has_threads: thread_name() is wanted.
@@ -44,8 +45,8 @@ class FallbackNames {
   [[nodiscard]] ApplicationRef application(pid_t pid, std::uint64_t time_ns);
   // Those that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return processes_.take_new_containers(); }
-  // The last one that is known; "" for none.
-  [[nodiscard]] std::string_view thread_name(pid_t tid) const;
+  // The last one that is known; "" for none.  On any thread.
+  [[nodiscard]] std::string thread_name(pid_t tid) const;
 
   // Where code is that perf has no name for.
   struct Place {
@@ -66,7 +67,8 @@ class FallbackNames {
   ExecutableFiles files_;
   ModuleCache modules_;
   bool has_threads_;
-  std::unordered_map<std::uint32_t, std::string> thread_names_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::uint32_t, std::string> thread_names_;  // guarded by mutex_
 };
 
 }  // namespace waggle

@@ -6,15 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <iterator>
 #include <variant>
 
-#include "bpf/abi/markers.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/tools/perf/events.h"
 #include "userspace/tools/perf/frame_text.h"
-#include "userspace/tools/perf/smart_merge.h"
 
 namespace waggle {
 
@@ -28,20 +26,10 @@ constexpr milliseconds kStopTime(3000);
 constexpr milliseconds kReadTime(7000);  // together
 constexpr milliseconds kSlice(20);
 
-constexpr std::array kMarkerTexts = {
-#define X(name, text, meaning) std::string_view(text),
-    WAGGLE_MARKERS(X)
-#undef X
-};
-
 // Not one that has ended and waits for its parent; its first thread may have ended alone.
 bool is_alive(pid_t pid) {
   const Result<ProcStat> stat = ProcFs().read_stat(static_cast<std::uint32_t>(pid));
   return stat && ((stat->state != 'Z' && stat->state != 'X') || stat->thread_count > 1);
-}
-
-std::string_view tool_name(PerfMode mode) {
-  return mode == PerfMode::dwarf ? "perf (dwarf)" : "perf";
 }
 
 }  // namespace
@@ -52,8 +40,9 @@ FallbackRecorder::FallbackRecorder(const FallbackOptions& options, WorkDirectory
       directory_(std::move(directory)),
       loop_(std::move(loop)),
       stream_(std::move(stream)),
-      names_(options.counts_threads),
-      own_{::getpid()} {}
+      names_(options.counts_threads) {
+  own_.add(::getpid());
+}
 
 Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare(
     const FallbackOptions& options) {
@@ -65,7 +54,7 @@ Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare(
       new FallbackRecorder(options, std::move(directory), std::move(loop), std::move(stream)));
   recorder->event_ = std::move(trial.event);
   recorder->prints_offsets_ = trial.prints_offsets;
-  recorder->result_.event = std::move(trial.name);
+  recorder->event_name_ = std::move(trial.name);
   return recorder;
 }
 
@@ -96,9 +85,10 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
   }
   Walk& walk = *walks_.emplace_back(std::make_unique<Walk>());
   walk.mode = mode;
+  walk.sessions.emplace_back();
   const PerfRecordOptions record = {.perf = options_.perf,
                                     // With cgroups perf wants a name.
-                                    .event = cgroups_.empty() ? event_ : result_.event,
+                                    .event = cgroups_.empty() ? event_ : event_name_,
                                     .frequency_hz = options_.frequency_hz,
                                     .mode = mode,
                                     .dwarf_stack_bytes = options_.dwarf_stack_bytes,
@@ -117,7 +107,7 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
 
 std::string FallbackRecorder::tell_apart(pid_t pid) {
   drain_stream();
-  told_apart_.insert(pid);
+  told_apart_.add(pid);
   return names_.exec_name(pid, TableClock::now().monotonic_ns);
 }
 
@@ -167,7 +157,10 @@ bool FallbackRecorder::is_given_up() const {
 }
 
 std::vector<std::string> FallbackRecorder::take_problems() {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = std::exchange(problems_, {});
+  if (has_stopped_) {
+    return problems;  // another thread may read on
+  }
   for (const auto& walk : walks_) {
     for (const std::string& problem : walk->session->take_problems()) {
       problems.push_back(walk->mode == PerfMode::dwarf && walks_.size() > 1
@@ -183,11 +176,15 @@ Result<> FallbackRecorder::tick() {
   for (const auto& walk : walks_) {
     walk->session->tick();
   }
+  end_whole();
   return {};
 }
 
 Result<> FallbackRecorder::housekeep() {
   names_.advance();
+  const std::uint64_t now_ns = perf_time_ns(Clock::now());
+  own_.prune(now_ns);
+  told_apart_.prune(now_ns);
   return stream_.refresh_cpus([this](const ProcessRecord& record) { apply(record); });
 }
 
@@ -214,93 +211,101 @@ Result<> FallbackRecorder::stop() {
     walk->session->end();
   }
   directory_.remove();  // what is left to read is open
+  problems_ = take_problems();
+  has_stopped_ = true;
   return {};
 }
 
-// "ok", or what happened.
-std::string FallbackRecorder::state_of(const PerfSession& session) {
-  constexpr milliseconds kShown(50);
-  const PerfSession::Counters& counters = session.counters();
-  std::string state = session.first_problem().empty() ? "ok" : session.first_problem();
-  if (counters.restarts != 0) {
-    state +=
-        fmt::format("; restarted {} time{}", counters.restarts, counters.restarts == 1 ? "" : "s");
+std::future<FallbackRecording> FallbackRecorder::cut() {
+  const Clock::time_point now = Clock::now();
+  for (const auto& walk : walks_) {
+    walk->session->cut(now);
+    walk->sessions.emplace_back();
   }
-  if (counters.gap >= kShown) {
-    state += fmt::format("; up to {:.1f} s without samples",
-                         std::chrono::duration<double>(counters.gap).count());
-  }
-  return state;
+  ended_.push_back({.start = std::exchange(start_, now),
+                    .end = now,
+                    .deadline = now + kReadTime,
+                    .recording = {}});
+  return ended_.back().recording.get_future();
 }
 
-// `walk` decides how many samples there are.
-void FallbackRecorder::count_by(const Walk& walk) {
-  result_.samples = walk.samples + walk.session->counters().lost;
-  result_.lost = walk.session->counters().lost;
-  result_.throttled = static_cast<std::uint64_t>(
-      std::chrono::duration<double>(walk.session->counters().throttled).count() *
-      options_.frequency_hz);
-  result_.paused = walk.session->counters().gap;
-}
-
-void FallbackRecorder::take_smart() {
-  const Walk& fp = *walks_.front();
-  const Walk& dwarf = *walks_.back();
-  SmartMerge merge = merge_smart(fp.profile, dwarf.profile, [this](std::uint32_t process) {
-    return told_apart_.contains(static_cast<pid_t>(process));
+bool FallbackRecorder::has_read_until(Clock::time_point time) const {
+  return std::ranges::all_of(walks_, [time_ns = perf_time_ns(time)](const auto& walk) {
+    return walk->session->has_read_until(time_ns);
   });
-  count_by(merge.is_dwarf_alone ? dwarf : fp);
-  result_.profile = std::move(merge.profile);
-  if (merge.is_fp_alone || merge.is_dwarf_alone) {
-    result_.excluded.push_back(
-        fmt::format("smart: perf by {} has no samples, the other's are taken",
-                    merge.is_fp_alone ? "dwarf" : "frame pointers"));
-  }
-  if (merge.left_out_samples != 0) {
-    result_.excluded.push_back(fmt::format(
-        "smart: {} dwarf sample{} of {} process{} that perf by frame pointers has none of",
-        merge.left_out_samples, merge.left_out_samples == 1 ? "" : "s", merge.left_out_processes,
-        merge.left_out_processes == 1 ? "" : "es"));
+}
+
+// Those that have all of their samples, or for which there is no more time.
+void FallbackRecorder::end_whole() {
+  while (!ended_.empty()) {
+    Ended& ended = ended_.front();
+    const bool is_whole = has_read_until(ended.end);
+    if (!is_whole && Clock::now() < ended.deadline && !is_hurried_) {
+      return;
+    }
+    for (const auto& walk : walks_) {
+      walk->sessions.front().is_whole = is_whole;
+    }
+    ended.recording.set_value(take_session(ended.start, ended.end));
+    whole_until_ns_ = perf_time_ns(ended.end);
+    ended_.pop_front();
   }
 }
 
-std::uint64_t FallbackRecorder::count_truncated() {
-  Profile& profile = result_.profile;
-  const Profile::NameId lost = profile.intern(kMarkerTexts[MARKER_lost_stack]);
-  const Profile::NameId cut = profile.intern(kMarkerTexts[MARKER_truncated_depth]);
-  std::uint64_t truncated = 0;
-  for (const auto& [stack, count] : profile.counts()) {
-    const bool has_mark = std::ranges::any_of(
-        stack.frames, [&](Profile::NameId frame) { return frame == lost || frame == cut; });
-    truncated += has_mark ? count : 0;
+// The oldest one.
+FallbackRecording FallbackRecorder::take_session(Clock::time_point start, Clock::time_point end) {
+  std::vector<PerfWalk> walks;
+  for (const auto& walk : walks_) {
+    PerfWalk& taken = walks.emplace_back(std::move(walk->sessions.front()));
+    walk->sessions.pop_front();
+    taken.mode = walk->mode;
+    taken.account = walk->session->take_account(end);
   }
-  return truncated;
+  return make_fallback_recording(
+      std::move(walks),
+      {.event = event_name_, .frequency_hz = options_.frequency_hz, .duration = end - start},
+      [this](std::uint32_t process) { return told_apart_.contains(static_cast<pid_t>(process)); });
+}
+
+// Once it has stopped nobody else does.
+Result<> FallbackRecorder::read_on() {
+  TRY(loop_.run_once(kSlice));
+  for (const auto& walk : walks_) {
+    (void)walk->session->poll_read();
+  }
+  end_whole();
+  return {};
+}
+
+Result<FallbackRecording> FallbackRecorder::wait(const std::weak_ptr<FallbackRecorder>& recorder,
+                                                 std::future<FallbackRecording> ended) {
+  try {
+    while (ended.wait_for(kSlice) != std::future_status::ready) {
+      const std::shared_ptr<FallbackRecorder> read = recorder.lock();
+      if (read != nullptr && read->has_stopped_) {
+        TRY(read->read_on());
+      }
+    }
+    return ended.get();
+  } catch (const std::future_error&) {
+    return fail(Errc::system, "the recording ended before perf's data was read");
+  }
 }
 
 Result<FallbackRecording> FallbackRecorder::finish() {
   TRY(wait_for(end_ + kReadTime, &PerfSession::poll_read));
   for (const auto& walk : walks_) {
     walk->session->end_reading();
-    result_.perf_cpu_time += walk->session->counters().cpu_time;
-    result_.tools.emplace_back(tool_name(walk->mode), state_of(*walk->session));
   }
-  if (walks_.size() > 1) {
-    take_smart();
-  } else {
-    result_.tools.front().first = "perf";
-    count_by(*walks_.front());
-    result_.profile = std::move(walks_.front()->profile);
-  }
-  result_.duration = end_ - start_;
-  result_.truncated = count_truncated();
-  return std::move(result_);
+  end_whole();
+  return take_session(start_, end_);
 }
 
 bool FallbackRecorder::is_wanted(const PerfSample& sample) const {
   const bool is_idle = sample.pid == 0;
   const bool is_child = options_.is_pid_filtered && !options_.follows_children && sample.pid > 0 &&
                         !pids_.contains(sample.pid);
-  return !is_idle && !is_child && !own_.contains(sample.pid);
+  return !is_idle && !is_child && !own_.contains(sample.pid, sample.time_ns);
 }
 
 std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t index,
@@ -321,12 +326,20 @@ std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t inde
   return name ? *std::move(name) : frame_text(frame);
 }
 
+PerfWalk& FallbackRecorder::session_of(const PerfSample& sample, Walk& walk) {
+  const auto session = std::ranges::find_if(
+      ended_, [&](const Ended& ended) { return sample.time_ns < perf_time_ns(ended.end); });
+  return walk.sessions.at(static_cast<std::size_t>(std::distance(ended_.begin(), session)));
+}
+
 void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   if (!is_wanted(sample)) {
     return;
   }
-  Profile& profile = walk.profile;
-  const bool stays_apart = options_.mode == PerfMode::smart || told_apart_.contains(sample.pid);
+  PerfWalk& session = session_of(sample, walk);
+  Profile& profile = session.profile;
+  const bool stays_apart =
+      options_.mode == PerfMode::smart || told_apart_.contains(sample.pid, sample.time_ns);
   Profile::Stack stack{
       .container = profile.intern(names_.container(sample.pid, sample.time_ns)),
       .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
@@ -339,14 +352,16 @@ void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
   }
   if (sample.frames.empty() || sample.is_cut) {
     const marker mark = sample.frames.empty() ? MARKER_lost_stack : MARKER_truncated_depth;
-    stack.frames.push_back(profile.intern(kMarkerTexts[mark]));
+    stack.frames.push_back(profile.intern(marker_text(mark)));
   }
   const std::size_t kernel_count = count_kernel_frames(sample.frames);
   for (std::size_t i = sample.frames.size(); i-- > 0;) {
     stack.frames.push_back(profile.intern(name_of(sample, i, kernel_count)));
   }
   profile.add(stack, 1);
-  ++walk.samples;
+  ++session.samples;
+  session.late += sample.time_ns < whole_until_ns_ ? 1 : 0;
+  samples_ += &walk == walks_.front().get() ? 1 : 0;
 }
 
 }  // namespace waggle

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One recording where the kernel runs no BPF programs: perf samples, as our child, or two of them
-// in smart mode.  Reads as recorder.h.  Not for how perf is kept running: tools/perf/session.h; nor
-// for what a person asks or sees: cli/record.cpp.
+// in smart mode.  Sessions can follow one another in it.  Reads as recorder.h.  Not for how perf is
+// kept running: tools/perf/session.h; nor for what a person asks or sees: cli/record.cpp.
 #pragma once
 
 #include <sys/types.h>
@@ -9,10 +9,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <future>
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,8 +22,9 @@
 #include "base/work_directory.h"
 #include "userspace/attach/process_stream.h"
 #include "userspace/fallback_names.h"
+#include "userspace/fallback_recording.h"
 #include "userspace/process/application.h"
-#include "userspace/profile/profile.h"
+#include "userspace/process/marked_processes.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/perf/session.h"
 
@@ -38,23 +40,8 @@ struct FallbackOptions {
   bool counts_threads = false;
 };
 
-struct FallbackRecording {
-  Profile profile;
-  std::string event;          // "cpu-clock"
-  std::uint64_t samples = 0;  // that perf wrote, without those of idle CPUs and of our own
-  std::uint64_t lost = 0;     // that the kernel says it lost
-  // That the kernel held back since they came too often, idle CPUs' too: an estimate.
-  std::uint64_t throttled = 0;
-  std::uint64_t truncated = 0;
-  std::vector<std::pair<std::string, std::string>> tools;  // each perf: "ok" or what happened
-  std::vector<std::string> excluded;
-  std::chrono::nanoseconds duration{};
-  // While no perf sampled, or what it had was lost with it: at most so long.
-  std::chrono::nanoseconds paused{};
-  std::chrono::microseconds perf_cpu_time{};
-};
-
-// One thread.  Destruction at any point leaves no process and no file.
+// Destruction at any point leaves no process and no file.  One thread, until stop() has returned;
+// then that of wait() and finish().
 class FallbackRecorder {
  public:
   // Finds the event that samples here; takes half a second.  Errc::unsupported when there is none.
@@ -71,12 +58,10 @@ class FallbackRecorder {
   // Samples of the process that are read from now on stay apart in the profile
   // (Profile::Stack::process).  Returns its exec name.
   std::string tell_apart(pid_t pid);
-  // With FallbackOptions::counts_threads; "": not known.
-  [[nodiscard]] std::string thread_name(pid_t tid) const {
-    return std::string(names_.thread_name(tid));
-  }
-  // A tool of ours: no sample of it counts.
-  void add_own(pid_t pid) { own_.insert(pid); }
+  // With FallbackOptions::counts_threads; "": not known.  On any thread.
+  [[nodiscard]] std::string thread_name(pid_t tid) const { return names_.thread_name(tid); }
+  // A tool of ours: no sample of it counts.  On any thread.
+  void add_own(pid_t pid) { own_.add(pid); }
 
   // From now on take_execs() tells who has begun a program since its last call.
   void watch_execs() { watches_execs_ = true; }
@@ -102,10 +87,17 @@ class FallbackRecorder {
   [[nodiscard]] bool is_given_up() const;
   // On any thread: what is still to be read of perf is left, and told as perf's state.
   void hurry() { is_hurried_ = true; }
-  // Samples that have been read so far.
-  [[nodiscard]] std::uint64_t samples() const { return walks_.front()->samples; }
+  // Samples that have been read so far, of all sessions.  On any thread.
+  [[nodiscard]] std::uint64_t samples() const { return samples_; }
   // What went wrong since the last call, one line each.
   std::vector<std::string> take_problems();
+
+  // Ends a session and begins the next: what was sampled before now is of the one, the rest of the
+  // other.  Followed by stop() and finish() for the last one.
+  std::future<FallbackRecording> cut();
+  // For a session that was cut, seven seconds at most.  On any thread, once.
+  static Result<FallbackRecording> wait(const std::weak_ptr<FallbackRecorder>& recorder,
+                                        std::future<FallbackRecording> ended);
 
   // Ends sampling.  Takes as long as perf needs, at most three seconds.
   Result<> stop();
@@ -115,12 +107,18 @@ class FallbackRecorder {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // What one perf tells: there are two in smart mode.
+  // One perf: there are two in smart mode.
   struct Walk {
-    PerfMode mode;  // fp or dwarf
-    Profile profile;
-    std::uint64_t samples = 0;
-    std::unique_ptr<PerfSession> session;  // calls on_sample()
+    PerfMode mode;                              // fp or dwarf
+    std::deque<PerfWalk> sessions = {};         // one of `ended_` each, then the one that is on
+    std::unique_ptr<PerfSession> session = {};  // calls on_sample()
+  };
+  // A session of which data is still to be read.
+  struct Ended {
+    Clock::time_point start;
+    Clock::time_point end;
+    Clock::time_point deadline;
+    std::promise<FallbackRecording> recording;
   };
 
   FallbackRecorder(const FallbackOptions& options, WorkDirectory directory, EventLoop loop,
@@ -133,13 +131,14 @@ class FallbackRecorder {
   void prune_followed();
   std::vector<pid_t> find_targets();
   void on_sample(const PerfSample& sample, Walk& walk);
+  PerfWalk& session_of(const PerfSample& sample, Walk& walk);
   [[nodiscard]] bool is_wanted(const PerfSample& sample) const;
   std::string name_of(const PerfSample& sample, std::size_t index, std::size_t kernel_count);
   Result<> wait_for(Clock::time_point deadline, bool (PerfSession::*poll)());
-  [[nodiscard]] static std::string state_of(const PerfSession& session);
-  void count_by(const Walk& walk);
-  void take_smart();
-  [[nodiscard]] std::uint64_t count_truncated();
+  Result<> read_on();
+  [[nodiscard]] bool has_read_until(Clock::time_point time) const;
+  void end_whole();
+  FallbackRecording take_session(Clock::time_point start, Clock::time_point end);
 
   FallbackOptions options_;
   WorkDirectory directory_;  // outlives perf
@@ -148,18 +147,23 @@ class FallbackRecorder {
   FallbackNames names_;
   std::set<pid_t> pids_;
   std::vector<std::string> cgroups_;
-  std::set<pid_t> own_;  // we and our tools
-  std::set<pid_t> told_apart_;
+  MarkedProcesses own_;  // we and our tools
+  MarkedProcesses told_apart_;
   std::string event_;  // for perf's --event; "": its default
   bool prints_offsets_ = true;
   bool watches_execs_ = false;
   std::vector<std::uint32_t> execs_;  // pids
-  FallbackRecording result_;
+  std::string event_name_;
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
   std::size_t followed_limit_ = 1024;
   std::vector<std::unique_ptr<Walk>> walks_;
+  std::deque<Ended> ended_;           // oldest first
+  std::uint64_t whole_until_ns_ = 0;  // of sessions that are not in `ended_` any more
+  std::atomic<std::uint64_t> samples_ = 0;
   std::atomic<bool> is_hurried_ = false;
-  Clock::time_point start_;
+  std::atomic<bool> has_stopped_ = false;
+  std::vector<std::string> problems_;  // until it stopped
+  Clock::time_point start_;            // of the session
   Clock::time_point end_;
 };
 

@@ -323,6 +323,10 @@ void AgentSessions::adopt(SessionSettings settings) {
 Result<> AgentSessions::cut() {
   Result<std::optional<SessionSettings>> change = find_change();
   const bool is_changed = change && *change;
+  if (is_changed && !engine_->can_change()) {
+    restart();
+    return {};
+  }
   const Moment now;
   auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
   write(std::move(cut.end), governor_.take_rate(*engine_), now);
@@ -397,7 +401,8 @@ void AgentSessions::restart() {
 }
 
 void AgentSessions::turn() {
-  if (engine_ == nullptr || is_failing_ || !engine_->can_cut()) {
+  const bool is_sound = engine_ != nullptr && !is_failing_;
+  if (!is_sound || !engine_->can_cut() || governor_.waits_for_next()) {
     restart();
     return;
   }

@@ -42,6 +42,8 @@ class EngineGovernor {
                  ApplicationTelling& applications);
 
   // That the next engine is to begin with.
+  // What was decided needs another engine.
+  [[nodiscard]] bool waits_for_next() const { return waits_for_next_; }
   [[nodiscard]] int frequency_hz() const { return governor_.frequency_hz(); }
   // The engine samples from now on, at frequency_hz().
   void begin(RecordEngine& engine);

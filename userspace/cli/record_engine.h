@@ -113,6 +113,8 @@ class RecordEngine {
   // that can are followed by finish() for the last one.  `change`: nullptr, or what the next one is
   // to be from its first sample on.
   [[nodiscard]] virtual bool can_cut() const { return false; }
+  // Else cut() takes no `change`.
+  [[nodiscard]] virtual bool can_change() const { return can_cut(); }
   virtual Result<SessionCut> cut(const SessionSettings* /*change*/) {
     return fail(Errc::unsupported, "sessions are recordings of their own");
   }

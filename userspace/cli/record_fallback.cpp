@@ -15,6 +15,25 @@ namespace waggle {
 
 namespace {
 
+EngineResult result_of(FallbackRecording recording) {
+  RecordingFacts facts;
+  facts.engine = "fallback";
+  facts.event = recording.event;
+  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
+  facts.samples = recording.samples;
+  if (recording.lost != 0) {
+    facts.lost.emplace_back("perf_lost", recording.lost);
+  }
+  facts.throttled = recording.throttled;
+  facts.truncated = recording.truncated;
+  facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
+  facts.paused_s = std::chrono::duration<double>(recording.paused).count();
+  facts.tools = std::move(recording.tools);
+  facts.excluded = std::move(recording.excluded);
+  return EngineResult{
+      .profile = std::move(recording.profile), .facts = std::move(facts), .warnings = {}};
+}
+
 class FallbackEngine final : public RecordEngine {
  public:
   explicit FallbackEngine(std::unique_ptr<FallbackRecorder> recorder)
@@ -56,32 +75,31 @@ class FallbackEngine final : public RecordEngine {
   }
   void watch_spawned() override { recorder_->watch_execs(); }
   std::vector<std::uint32_t> take_spawned() override { return recorder_->take_execs(); }
+  // Not once perf has ended for good: another engine may find it.
+  [[nodiscard]] bool can_cut() const override {
+    return !recorder_->is_over() && !recorder_->is_given_up();
+  }
+  // perf is told what to sample when it starts.
+  [[nodiscard]] bool can_change() const override { return false; }
+  Result<SessionCut> cut(const SessionSettings* change) override;
   void hurry() override { recorder_->hurry(); }
   Result<> stop() override { return recorder_->stop(); }
-  Result<EngineResult> finish() override;
+  Result<EngineResult> finish() override { return result_of(TRY(recorder_->finish())); }
 
  private:
-  std::unique_ptr<FallbackRecorder> recorder_;
+  std::shared_ptr<FallbackRecorder> recorder_;  // for a moment an end of a session owns it too
 };
 
-Result<EngineResult> FallbackEngine::finish() {
-  FallbackRecording recording = TRY(recorder_->finish());
-  RecordingFacts facts;
-  facts.engine = "fallback";
-  facts.event = recording.event;
-  facts.duration_s = std::chrono::duration<double>(recording.duration).count();
-  facts.samples = recording.samples;
-  if (recording.lost != 0) {
-    facts.lost.emplace_back("perf_lost", recording.lost);
+Result<SessionCut> FallbackEngine::cut(const SessionSettings* change) {
+  if (change != nullptr) {
+    return fail(Errc::unsupported, "perf cannot be told of another selection while it samples");
   }
-  facts.throttled = recording.throttled;
-  facts.truncated = recording.truncated;
-  facts.overhead.cpu_s = std::chrono::duration<double>(recording.perf_cpu_time).count();
-  facts.paused_s = std::chrono::duration<double>(recording.paused).count();
-  facts.tools = std::move(recording.tools);
-  facts.excluded = std::move(recording.excluded);
-  return EngineResult{
-      .profile = std::move(recording.profile), .facts = std::move(facts), .warnings = {}};
+  SessionCut cut;
+  cut.end = [recorder = std::weak_ptr(recorder_),
+             ended = recorder_->cut()]() mutable -> Result<EngineResult> {
+    return result_of(TRY(FallbackRecorder::wait(recorder, std::move(ended))));
+  };
+  return cut;
 }
 
 // Before anything is started; perf_cgroups_of() says the rest.

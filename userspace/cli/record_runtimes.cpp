@@ -82,6 +82,7 @@ class EngineWithRuntimes final : public RecordEngine {
   }
   void tell_applications(const ApplicationSink& sink) override { engine_->tell_applications(sink); }
   [[nodiscard]] bool can_cut() const override { return engine_->can_cut(); }
+  [[nodiscard]] bool can_change() const override { return engine_->can_change(); }
   Result<> set_frequency(int frequency_hz) override { return engine_->set_frequency(frequency_hz); }
   Result<> pause() override { return engine_->pause(); }
   void go_on() override { engine_->go_on(); }
@@ -125,6 +126,7 @@ class EngineWithRuntimes final : public RecordEngine {
   std::vector<std::future<void>> ending_;   // those before it
   std::set<std::uint32_t> left_pythons_;    // of those that may still run
   bool has_told_of_left_ = false;
+  bool has_cut_ = false;
   bool may_run_ = true;  // the profilers, as let_runtimes() says
   std::optional<SpawnedProcesses> spawned_;
   std::uint64_t told_dropped_ = 0;  // of `spawned_`
@@ -296,6 +298,7 @@ void EngineWithRuntimes::begin_round() {
 
 Result<SessionCut> EngineWithRuntimes::cut(const SessionSettings* change) {
   SessionCut cut = TRY(engine_->cut(change));
+  has_cut_ = true;
   if (change != nullptr && cut.changed) {
     session_ = *change;
   }
@@ -320,7 +323,7 @@ Result<EngineResult> EngineWithRuntimes::finish() {
   }
   round_ = nullptr;
   tell_dropped(report);
-  add_report(std::move(report), engine_->has_samples(), engine_->can_cut(), result);
+  add_report(std::move(report), engine_->has_samples(), has_cut_ || engine_->can_cut(), result);
   return result;
 }
 
