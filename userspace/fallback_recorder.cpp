@@ -246,20 +246,21 @@ void FallbackRecorder::end_whole() {
     for (const auto& walk : walks_) {
       walk->sessions.front().is_whole = is_whole;
     }
-    ended.recording.set_value(take_session(ended.start, ended.end));
+    ended.recording.set_value(take_session(ended.start, ended.end, ended.end));
     whole_until_ns_ = perf_time_ns(ended.end);
     ended_.pop_front();
   }
 }
 
 // The oldest one.
-FallbackRecording FallbackRecorder::take_session(Clock::time_point start, Clock::time_point end) {
+FallbackRecording FallbackRecorder::take_session(Clock::time_point start, Clock::time_point end,
+                                                 Clock::time_point account_end) {
   std::vector<PerfWalk> walks;
   for (const auto& walk : walks_) {
     PerfWalk& taken = walks.emplace_back(std::move(walk->sessions.front()));
     walk->sessions.pop_front();
     taken.mode = walk->mode;
-    taken.account = walk->session->take_account(end);
+    taken.account = walk->session->take_account(account_end);
   }
   return make_fallback_recording(
       std::move(walks),
@@ -298,7 +299,7 @@ Result<FallbackRecording> FallbackRecorder::finish() {
     walk->session->end_reading();
   }
   end_whole();
-  return take_session(start_, end_);
+  return take_session(start_, end_, Clock::time_point::max());
 }
 
 bool FallbackRecorder::is_wanted(const PerfSample& sample) const {

@@ -138,7 +138,8 @@ class FallbackRecorder {
   Result<> read_on();
   [[nodiscard]] bool has_read_until(Clock::time_point time) const;
   void end_whole();
-  FallbackRecording take_session(Clock::time_point start, Clock::time_point end);
+  FallbackRecording take_session(Clock::time_point start, Clock::time_point end,
+                                 Clock::time_point account_end);
 
   FallbackOptions options_;
   WorkDirectory directory_;  // outlives perf

@@ -238,8 +238,10 @@ void AgentRun::read_again() {
   LOG_INFO("selection and frequency were read again, they hold from the next session on");
 }
 
-// Of the time that an end has (AgentSignals::kEndTime), to wait for names; the rest is for files.
+// Of the time that an end has (AgentSignals::kEndTime), for tools and to wait for names, and what
+// of it names have at least; the rest is for files.
 constexpr std::chrono::milliseconds kNameTime(600);
+constexpr std::chrono::milliseconds kLeastNameTime(100);
 
 Result<> AgentRun::run(AgentSignals& signals) {
   TRY(start(signals));
@@ -253,8 +255,11 @@ Result<> AgentRun::run(AgentSignals& signals) {
   health_.manager().tell_stopping();
   signals.begin_end();
   LOG_INFO("stopping");
+  const auto begin = std::chrono::steady_clock::now();
   const Result<> stopped = sessions_->stop();
-  sessions_->finish_files(kNameTime);
+  const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - begin);
+  sessions_->finish_files(std::max(kNameTime - taken, kLeastNameTime));
   sessions_.reset();
   return stopped;
 }

@@ -298,7 +298,7 @@ TEST(PerfSession, knows_it_though_segments_end_by_themselves_and_perf_is_replace
   const TestProgram program({SHARES});
   Session session(record_options(kPerf, 3999), 0,
                   {.age = milliseconds(1500),
-                   .segment = milliseconds(50),
+                   .segment = milliseconds(300),
                    .longest_segment = milliseconds(2000)});
   cut_repeatedly(session, 8);
   session.finish();

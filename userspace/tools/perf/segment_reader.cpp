@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace waggle {
 
@@ -24,15 +25,15 @@ void PerfSegmentReader::drop_segments() {
   for (const PerfSegment& segment : segments_) {
     bytes += segment.bytes;
   }
-  bool is_dropped = false;
+  std::optional<Clock::time_point> dropped_since;
   while (bytes > waiting_bytes_ && segments_.size() > 1) {
     bytes -= segments_.front().bytes;
+    dropped_since = dropped_since.value_or(segments_.front().begin);
     hooks_.on_dropped(segments_.front());
     segments_.pop_front();
-    is_dropped = true;
   }
-  if (is_dropped && !std::exchange(has_told_drop_, true)) {
-    hooks_.note_problem("perf script is too slow: data was dropped unread");
+  if (dropped_since && !std::exchange(has_told_drop_, true)) {
+    hooks_.note_problem("perf script is too slow: data was dropped unread", *dropped_since);
   }
 }
 
@@ -46,6 +47,7 @@ bool PerfSegmentReader::has_read_until(std::uint64_t time_ns) const {
 Result<> PerfSegmentReader::start_script() {
   const PerfSegment segment = std::move(segments_.front());
   segments_.pop_front();
+  script_begin_ = segment.begin;
   script_ = TRY(PerfScript::start(
       perf_, segment.data,
       [this, from_ns = segment.from_ns, until_ns = segment.until_ns](const PerfSample& sample) {
@@ -70,12 +72,14 @@ void PerfSegmentReader::end_script() {
   if (!end.is_ok()) {
     hooks_.note_problem(end.is_killed ? "perf script was killed: it took too long"
                                       : fmt::format("perf script {}: {}", end.text(),
-                                                    last_line_of(script_->last_words())));
+                                                    last_line_of(script_->last_words())),
+                        script_begin_);
   }
   const PerfScriptParser::Counters& counters = script_->counters();
   if (counters.bad_lines != 0) {
     hooks_.note_problem(
-        fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines));
+        fmt::format("perf script printed {} lines that cannot be read", counters.bad_lines),
+        script_begin_);
   }
   counters_.lost += script_->facts().lost_records;
   counters_.throttled += script_->facts().throttled;
@@ -88,7 +92,7 @@ void PerfSegmentReader::tick() {
   }
   if (script_ == nullptr && !segments_.empty()) {
     if (const Result<> started = start_script(); !started) {
-      hooks_.note_problem(started.error().what);
+      hooks_.note_problem(started.error().what, script_begin_);
     }
   }
 }
@@ -99,7 +103,8 @@ void PerfSegmentReader::end() {
   }
   if (!segments_.empty()) {
     hooks_.note_problem(fmt::format("{} part{} of its data not read: there was no time",
-                                    segments_.size(), segments_.size() == 1 ? "" : "s"));
+                                    segments_.size(), segments_.size() == 1 ? "" : "s"),
+                        segments_.front().begin);
     segments_.clear();
   }
 }

@@ -44,7 +44,8 @@ struct PerfSegmentHooks {
   std::function<void(const PerfSample&)> on_sample;
   // A child of ours, that is not to be sampled.
   std::function<void(pid_t)> add_own;
-  std::function<void(std::string)> note_problem;
+  // Of what was sampled from `since` on.
+  std::function<void(std::string, std::chrono::steady_clock::time_point since)> note_problem;
   // What was sampled then is dropped.
   std::function<void(const PerfSegment&)> on_dropped;
 };
@@ -96,8 +97,9 @@ class PerfSegmentReader {
   std::deque<PerfSegment> segments_;
   std::unique_ptr<PerfScript> script_;  // of one segment at a time
   std::uint64_t script_earliest_ns_ = 0;
-  WatchedOutputs outputs_;   // of the script
-  Clock::time_point heard_;  // when it last printed something
+  Clock::time_point script_begin_;  // PerfSegment::begin
+  WatchedOutputs outputs_;          // of the script
+  Clock::time_point heard_;         // when it last printed something
   Counters counters_;
   bool has_told_drop_ = false;
 };

@@ -106,9 +106,9 @@ Result<std::unique_ptr<PerfSession::Run>> PerfSession::start_run(std::vector<pid
   return run;
 }
 
-void PerfSession::note_problem(std::string text) {
-  if (first_problem_.empty()) {
-    first_problem_ = text;
+void PerfSession::note_problem(std::string text, Clock::time_point since) {
+  if (unaccounted_.size() < kMaxProblems) {
+    unaccounted_.push_back({.time = since, .text = text});
   }
   if (problems_.size() < kMaxProblems) {
     problems_.push_back(std::move(text));

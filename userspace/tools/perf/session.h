@@ -85,13 +85,15 @@ class PerfSession {
   // What went wrong since the last call, a line each.
   std::vector<std::string> take_problems();
   // The first of them that no account has; "": none.
-  [[nodiscard]] const std::string& first_problem() const { return first_problem_; }
+  [[nodiscard]] std::string first_problem() const {
+    return unaccounted_.empty() ? "" : unaccounted_.front().text;
+  }
 
   // What was sampled before `end`, which is now, is to be read soon: has_read_until().
   void cut(std::chrono::steady_clock::time_point end) { cut_ = end; }
   // No sample from before that time, in ns of perf's clock, comes any more.
   [[nodiscard]] bool has_read_until(std::uint64_t time_ns) const;
-  // What there was since the last account; of gaps, what was before `end`.
+  // What there was since the last account; of gaps and problems, those of before `end`.
   Account take_account(std::chrono::steady_clock::time_point end);
 
   // Asks for the end, without waiting.
@@ -129,6 +131,11 @@ class PerfSession {
     [[nodiscard]] std::uint64_t earliest_ns() const;
   };
 
+  struct Problem {
+    Clock::time_point time;
+    std::string text;
+  };
+
   PerfSession(PerfRecordOptions record, bool is_whole_host, std::string directory, EventLoop& loop,
               PerfSessionHooks hooks, const PerfSessionLimits& limits);
 
@@ -147,7 +154,7 @@ class PerfSession {
   [[nodiscard]] bool is_worn_out(const Run& run) const;
   void roll(Run& run);
   [[nodiscard]] std::chrono::microseconds running_cpu_time() const;
-  void note_problem(std::string text);
+  void note_problem(std::string text, Clock::time_point since = Clock::now());
 
   PerfRecordOptions record_;
   bool is_whole_host_;
@@ -169,7 +176,7 @@ class PerfSession {
   int restarts_ = 0;
   std::chrono::microseconds ended_cpu_time_{};  // of runs that have ended
   Counters accounted_;                          // their gaps have an account of their own
-  std::string first_problem_;
+  std::vector<Problem> unaccounted_;            // problems, oldest first
   std::vector<std::string> problems_;
   bool has_told_crash_ = false;
 };

@@ -39,7 +39,8 @@ PerfSegmentHooks PerfSession::reader_hooks() {
   return {
       .on_sample = hooks_.on_sample,
       .add_own = hooks_.add_own,
-      .note_problem = [this](std::string text) { note_problem(std::move(text)); },
+      .note_problem = [this](std::string text,
+                             Clock::time_point since) { note_problem(std::move(text), since); },
       .on_dropped = [this](const PerfSegment& dropped) { gaps_.add(dropped.begin, dropped.end); }};
 }
 
@@ -116,12 +117,16 @@ PerfSession::Account PerfSession::take_account(Clock::time_point end) {
   Counters now = counters();
   now.cpu_time += running_cpu_time();
   const Counters before = std::exchange(accounted_, now);
+  const auto is_before = [end](const Problem& problem) { return problem.time < end; };
+  const auto found = std::ranges::find_if(unaccounted_, is_before);
+  std::string first = found == unaccounted_.end() ? "" : found->text;
+  std::erase_if(unaccounted_, is_before);
   return {.counters = {.lost = now.lost - before.lost,
                        .throttled = now.throttled - before.throttled,
                        .restarts = now.restarts - before.restarts,
                        .gap = gaps_.take(end),
                        .cpu_time = std::max(now.cpu_time - before.cpu_time, {})},
-          .first_problem = std::exchange(first_problem_, {})};
+          .first_problem = std::move(first)};
 }
 
 bool PerfSession::poll_read() {
