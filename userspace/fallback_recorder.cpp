@@ -299,6 +299,7 @@ Result<FallbackRecording> FallbackRecorder::finish() {
     walk->session->end_reading();
   }
   end_whole();
+  has_stopped_ = false;  // nothing is left to be read on, and take_problems() has what reading told
   return take_session(start_, end_, Clock::time_point::max());
 }
 
