@@ -197,9 +197,7 @@ void AgentRun::on_boundary() {
 
 void AgentRun::tell_state() const {
   health_.manager().tell_status(
-      sessions_->is_sampling() ? fmt::format("sampling at {} Hz, {} sessions written",
-                                             sessions_->frequency_hz(), counters_.written.load())
-                               : "no session is on, trying again when the next should begin");
+      fmt::format("{}, {} sessions written", sessions_->state_text(), counters_.written.load()));
 }
 
 void AgentRun::on_signal(AgentSignals& signals) {
@@ -213,7 +211,7 @@ void AgentRun::on_signal(AgentSignals& signals) {
 void AgentRun::reload() {
   health_.manager().tell_reloading();
   read_again();
-  health_.manager().tell_ready("sampling");
+  health_.manager().tell_ready(sessions_->state_text());
 }
 
 void AgentRun::read_again() {
@@ -244,7 +242,7 @@ constexpr std::chrono::milliseconds kNameTime(600);
 Result<> AgentRun::run(AgentSignals& signals) {
   TRY(start(signals));
   LOG_INFO("sampling at {} Hz, sessions of {} s", sessions_->frequency_hz(), options_.duration_s);
-  health_.manager().tell_ready("sampling");
+  health_.manager().tell_ready(sessions_->state_text());
   constexpr std::chrono::milliseconds kBeat(250);
   while (!is_over_) {
     health_.publish(*sessions_, counters_);

@@ -191,6 +191,14 @@ Result<> AgentSessions::begin_session() {
   return {};
 }
 
+std::string AgentSessions::state_text() const {
+  if (engine_ == nullptr) {
+    return "no session is on, trying again when the next should begin";
+  }
+  return governor_.is_paused() ? "sampling is paused to stay within the budget"
+                               : fmt::format("sampling at {} Hz", frequency_hz());
+}
+
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
   applications_.take_told(metadata_.take_told());
@@ -317,7 +325,9 @@ void AgentSessions::adopt(SessionSettings settings) {
   }
   options_ = *std::exchange(next_options_, std::nullopt);
   finder_ = std::move(next_finder_);
-  LOG_INFO("sampling at {} Hz, with the selection that was read again", settings_.frequency_hz);
+  LOG_INFO("{} at {} Hz, with the selection that was read again",
+           governor_.is_paused() ? "once the budget lets it, sampling" : "sampling",
+           settings_.frequency_hz);
 }
 
 Result<> AgentSessions::cut() {

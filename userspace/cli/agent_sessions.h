@@ -66,7 +66,9 @@ class AgentSessions {
   void finish_files(std::chrono::milliseconds patience);
 
   // Whether samples are taken.
-  [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
+  [[nodiscard]] bool is_sampling() const { return engine_ != nullptr && !governor_.is_paused(); }
+  // "sampling at 99 Hz".
+  [[nodiscard]] std::string state_text() const;
   [[nodiscard]] std::size_t waiting_files() const { return writer_.waiting(); }
   [[nodiscard]] int frequency_hz() const { return governor_.frequency_hz(); }
   [[nodiscard]] const EngineGovernor& governor() const { return governor_; }

@@ -53,7 +53,7 @@ class EngineGovernor {
   // At a cut, or at the end.
   Rate take_rate(const RecordEngine& engine);
   // What could wait waits no longer.
-  static void hurry(RecordEngine& engine) { engine.pace(std::nullopt, {}); }
+  static void hurry(RecordEngine& engine) { engine.pace({}); }
 
   // On any thread: CPU time for the page of a session of that duration.
   void add_page_time(std::chrono::nanoseconds page, std::chrono::nanoseconds session);
@@ -72,6 +72,7 @@ class EngineGovernor {
   [[nodiscard]] Cost measure(RecordEngine& engine, std::optional<pid_t> command) const;
   void take_step(const Governor::Decision& decision, RecordEngine& engine);
   void change_frequency(const Governor::Decision& decision, RecordEngine& engine);
+  bool set_frequency(const std::string& reason, RecordEngine& engine);
   void switch_feature(const Governor::Decision& decision, RecordEngine& engine);
   void pause(const Governor::Decision& decision, RecordEngine& engine);
   void pace(RecordEngine& engine, std::chrono::nanoseconds credit = {});

@@ -45,7 +45,16 @@ struct EngineFigures {
   // of processes).
   std::chrono::nanoseconds stacks_time{};
   std::chrono::nanoseconds background_time{};
-  bool has_sampling_children = false;  // its children cost what sampling costs
+  std::chrono::nanoseconds hearing_time{};   // what processes do, as the kernel tells it
+  std::chrono::nanoseconds runtimes_time{};  // profilers of runtimes, without their children
+  bool has_sampling_children = false;        // its children cost what sampling costs
+};
+
+// CPU time a second, as CpuPacer has it; nullopt: as much as it takes.
+struct EnginePace {
+  std::optional<std::chrono::nanoseconds> background;  // names and tables of files wait for it
+  std::chrono::nanoseconds credit{};                   // once on top of that
+  std::optional<std::chrono::nanoseconds> hearing;     // more: processes are heard less often
 };
 
 // Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
@@ -81,6 +90,8 @@ class RecordEngine {
   // Readable when on_readable() has work to do.
   [[nodiscard]] virtual std::vector<int> fds() const = 0;
   virtual Result<> on_readable() = 0;
+  // For how long what they tell may wait: asked after on_readable().
+  [[nodiscard]] virtual std::chrono::milliseconds rest() { return {}; }
   [[nodiscard]] virtual std::chrono::milliseconds tick_interval() const = 0;
   virtual Result<> tick() = 0;
   // About once a second.
@@ -124,9 +135,7 @@ class RecordEngine {
   // No sample is taken until go_on(), which cannot fail after it.
   virtual Result<> pause() { return fail(Errc::unsupported, "sampling cannot be paused"); }
   virtual void go_on() {}
-  // What may wait gets so much CPU time a second, and `credit` once; see CpuPacer.
-  virtual void pace(std::optional<std::chrono::nanoseconds> /*a_second*/,
-                    std::chrono::nanoseconds /*credit*/) {}
+  virtual void pace(const EnginePace& /*pace*/) {}
   // Makes memory free that can be had again.
   virtual void forget_names() {}
   // Whether the profilers of runtimes run; they do at first.

@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "base/cpu_pacer.h"
 #include "userspace/cli/runtime_round.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
@@ -74,7 +75,7 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
-  [[nodiscard]] EngineFigures figures() const override { return engine_->figures(); }
+  [[nodiscard]] EngineFigures figures() const override;
   [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
   std::vector<std::string> take_problems() override;
   std::vector<ContainerRef> take_new_containers() override {
@@ -85,10 +86,8 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> set_frequency(int frequency_hz) override { return engine_->set_frequency(frequency_hz); }
   Result<> pause() override { return engine_->pause(); }
   void go_on() override { engine_->go_on(); }
-  void pace(std::optional<std::chrono::nanoseconds> a_second,
-            std::chrono::nanoseconds credit) override {
-    engine_->pace(a_second, credit);
-  }
+  [[nodiscard]] std::chrono::milliseconds rest() override { return engine_->rest(); }
+  void pace(const EnginePace& pace) override { engine_->pace(pace); }
   void forget_names() override { engine_->forget_names(); }
   void let_runtimes(bool may_run) override;
   Result<SessionCut> cut(const SessionSettings* change) override;
@@ -128,6 +127,7 @@ class EngineWithRuntimes final : public RecordEngine {
   bool may_run_ = true;  // the profilers, as let_runtimes() says
   std::optional<SpawnedProcesses> spawned_;
   std::uint64_t told_dropped_ = 0;  // of `spawned_`
+  std::chrono::nanoseconds runtimes_time_{};
   std::vector<std::string> problems_;
 };
 
@@ -190,7 +190,16 @@ std::vector<int> EngineWithRuntimes::fds() const {
 
 Result<> EngineWithRuntimes::on_readable() {
   TRY(engine_->on_readable());
-  return round_->on_readable();
+  const std::chrono::nanoseconds begin = thread_cpu_time();
+  TRY(round_->on_readable());
+  runtimes_time_ += thread_cpu_time() - begin;
+  return {};
+}
+
+EngineFigures EngineWithRuntimes::figures() const {
+  EngineFigures figures = engine_->figures();
+  figures.runtimes_time = runtimes_time_;
+  return figures;
 }
 
 // The Pythons that are too many for the kernel side.
@@ -221,11 +230,13 @@ void EngineWithRuntimes::show_spawned() {
 }
 
 Result<> EngineWithRuntimes::tick() {
+  const std::chrono::nanoseconds begin = thread_cpu_time();
   leave_python();
   if (spawned_) {
     show_spawned();
   }
   round_->tick();
+  runtimes_time_ += thread_cpu_time() - begin;
   return engine_->tick();
 }
 
