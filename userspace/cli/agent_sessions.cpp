@@ -103,6 +103,19 @@ class Ended {
   SessionCounters& counters_;
 };
 
+// Of one session, likewise.
+class WritingTime {
+ public:
+  explicit WritingTime(EngineGovernor& governor) : governor_(governor) {}
+  WritingTime(const WritingTime&) = delete;
+  WritingTime& operator=(const WritingTime&) = delete;
+  ~WritingTime() { governor_.add_writing_time(thread_cpu_time() - begin_); }
+
+ private:
+  EngineGovernor& governor_;
+  std::chrono::nanoseconds begin_ = thread_cpu_time();
+};
+
 Result<SessionSettings> find_settings(const RecordOptions& recording, SelectionFinder& finder) {
   SessionSettings settings;
   settings.frequency_hz = TRY(allowed_frequency(recording));
@@ -119,6 +132,7 @@ bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
                  const Tellers& tellers) {
   const Ended ended(counters);
+  const WritingTime writing(tellers.governor);
   auto result = end();
   if (!result) {
     ++counters.failed;

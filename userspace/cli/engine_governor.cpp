@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -79,15 +80,20 @@ void EngineGovernor::add_page_time(nanoseconds page, nanoseconds session) {
   }
 }
 
+void EngineGovernor::add_writing_time(nanoseconds writing) {
+  writing_time_ = writing_time_.load() + writing;
+}
+
 Cost EngineGovernor::measure(RecordEngine& engine, std::optional<pid_t> command) const {
   const EngineFigures figures = engine.figures();
   const nanoseconds children = children_cpu_time(command);
   const nanoseconds kernel(figures.stats.run_ns);
   const nanoseconds following(figures.stats.follow_ns);
-  const nanoseconds page = page_time_.load();
+  const nanoseconds writing = writing_time_.load();
+  const nanoseconds page = page_time_.load();  // is added first, and they are read this way round
   Cost cost{.time = Clock::now(),
             .total = own_cpu_time() + children + kernel + following,
-            .sampling = figures.stacks_time + kernel,
+            .sampling = figures.stacks_time + kernel + std::max(writing - page, nanoseconds(0)),
             .background = figures.background_time + page,
             .hearing = figures.hearing_time + following,
             .features = std::vector<nanoseconds>(kFeatureCount),

@@ -57,6 +57,9 @@ class EngineGovernor {
 
   // On any thread: CPU time for the page of a session of that duration.
   void add_page_time(std::chrono::nanoseconds page, std::chrono::nanoseconds session);
+  // On any thread: CPU time for the files of a session, the page's with it.  Without that it falls
+  // with the frequency.
+  void add_writing_time(std::chrono::nanoseconds writing);
   [[nodiscard]] bool has_pages() const { return governor_.is_on(kPage); }
   // What the session goes without, for its header.
   [[nodiscard]] std::vector<std::string> left_out() const;
@@ -87,6 +90,7 @@ class EngineGovernor {
   std::optional<Clock::time_point> paused_since_;
   std::chrono::nanoseconds paused_{};
   std::atomic<std::chrono::nanoseconds> page_time_{};
+  std::atomic<std::chrono::nanoseconds> writing_time_{};
   std::atomic<double> page_share_ = 0;  // of the last session, in % of a core; 0: judged
   Counters counters_;
 };

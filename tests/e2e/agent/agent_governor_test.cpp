@@ -102,7 +102,7 @@ TEST(AgentGovernor, settles_in_20_s_and_its_weights_stay_cpu_time) {
 // About a hundred a second: what follows them costs more than their samples.
 TEST(AgentGovernor, keeps_sampling_beside_programs_that_begin_and_end_all_the_time) {
   constexpr double kBudget = 2;
-  const TestProgram storm({"sh", "-c", "while :; do /bin/true; sleep 0.005; done"});
+  const TestProgram storm({"sh", "-c", "echo ready; while :; do /bin/true; sleep 0.005; done"});
   const TestProgram busy({RECURSION, "20"});
   const AgentPlace place;
   const std::uint16_t port = free_port();
