@@ -81,6 +81,9 @@ Governor::Shares Governor::shares_until(const Cost& cost) const {
                 .hearing = share(cost.hearing, begin.hearing)};
   std::ranges::transform(cost.features, begin.features, std::back_inserter(shares.features), share);
   shares.all_features = std::accumulate(shares.features.begin(), shares.features.end(), 0.0);
+  // What ends a session is told at its end, of more than the window.
+  const double others = shares.background + shares.hearing + shares.all_features;
+  shares.sampling = std::clamp(shares.total - others, 0.0, shares.sampling);
   return shares;
 }
 

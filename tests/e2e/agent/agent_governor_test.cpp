@@ -163,7 +163,7 @@ TEST(AgentGovernor, of_record_lowers_the_frequency_of_the_one_recording) {
   const auto end = [&] { return cpu_time_of(first.pid()) + cpu_time_of(second.pid()); };
   const CpuTime begin = end();
   const WaggleResult result =
-      run_waggle({"record", "-d", "12", "-F", "4999", "--cpu-budget", "1", "-o", "-"});
+      run_waggle({"record", "-d", "16", "-F", "4999", "--cpu-budget", "1", "-o", "-"});
   const std::chrono::duration<double> busy = end() - begin;
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("--cpu-budget allows 1: sampling at "));
