@@ -96,18 +96,13 @@ Result<ChosenEngine> prepare_without_system(std::string reason, const RecordOpti
 }
 
 // In the fallback: perf is not wanted, or cannot be used.
-Result<ChosenEngine> prepare_without_perf(EngineChoice choice, const std::string& state,
-                                          const RecordOptions& options, int frequency_hz,
-                                          const EngineSequence& sequence) {
+RecordingFacts facts_without_perf(const std::string& state, std::string_view why) {
   RecordingFacts facts;
   facts.engine = "fallback";
   facts.event = "none";
   facts.tools.emplace_back("perf", state);
-  facts.excluded.push_back(runtimes_alone(state));
-  ChosenEngine chosen;
-  chosen.choice = std::move(choice);
-  chosen.engine = TRY(runtimes_only(std::move(facts), options, frequency_hz, sequence));
-  return chosen;
+  facts.excluded.push_back(runtimes_alone(why));
+  return facts;
 }
 
 struct PerfEngine {
@@ -169,9 +164,12 @@ Result<ChosenEngine> prepare_beside_perf(EngineChoice choice, PerfEngine perf,
 Result<ChosenEngine> prepare_fallback(EngineChoice choice, const RecordOptions& options,
                                       int frequency_hz, EngineSequence& sequence) {
   TRY(check_fallback(options));
+  ChosenEngine chosen;
   if (options.is_perf_disabled) {
-    ChosenEngine chosen = TRY(prepare_without_perf(std::move(choice), "disabled (--perf-mode)",
-                                                   options, frequency_hz, sequence));
+    chosen.engine =
+        TRY(runtimes_only(facts_without_perf("disabled (--perf-mode)", "--perf-mode disabled"),
+                          options, frequency_hz, sequence));
+    chosen.choice = std::move(choice);
     chosen.says = "--perf-mode disabled: the stacks of runtimes alone";
     return chosen;
   }
@@ -184,13 +182,13 @@ Result<ChosenEngine> prepare_fallback(EngineChoice choice, const RecordOptions& 
   if (others.empty()) {
     return std::unexpected(std::move(perf).error());
   }
-  std::string warning = fmt::format(
+  const std::string& why = perf.error().what;
+  chosen.engine = TRY(runtimes_only(facts_without_perf(why, why), options, frequency_hz, sequence));
+  chosen.warning = fmt::format(
       "{}{}; continuing with {} alone: no native and no kernel stacks, and nothing of other "
       "programs (see: waggle doctor)",
-      reason_before(choice, options), perf.error().what, fmt::join(others, ", "));
-  ChosenEngine chosen = TRY(
-      prepare_without_perf(std::move(choice), perf.error().what, options, frequency_hz, sequence));
-  chosen.warning = std::move(warning);
+      reason_before(choice, options), why, fmt::join(others, ", "));
+  chosen.choice = std::move(choice);
   chosen.refusal = std::move(perf).error();
   return chosen;
 }
