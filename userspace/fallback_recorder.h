@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,14 +23,16 @@
 #include "userspace/attach/process_stream.h"
 #include "userspace/fallback_names.h"
 #include "userspace/process/application.h"
+#include "userspace/process/new_processes.h"
 #include "userspace/profile/profile.h"
+#include "userspace/profile/runtime_merge.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/perf/session.h"
 
 namespace waggle {
 
 struct FallbackOptions {
-  std::string perf;  // path of the program
+  std::string perf;  // path of the program; "": nothing is sampled
   int frequency_hz = 99;
   PerfMode mode = PerfMode::fp;
   int dwarf_stack_bytes = 8192;
@@ -52,6 +55,7 @@ struct FallbackRecording {
   // While no perf sampled, or what it had was lost with it: at most so long.
   std::chrono::nanoseconds paused{};
   std::chrono::microseconds perf_cpu_time{};
+  bool is_blind = false;  // no perf ran, or none has told of any sample and it failed
 };
 
 // One thread.  Destruction at any point leaves no process and no file.
@@ -59,6 +63,9 @@ class FallbackRecorder {
  public:
   // Finds the event that samples here; takes half a second.  Errc::unsupported when there is none.
   static Result<std::unique_ptr<FallbackRecorder>> prepare(const FallbackOptions& options);
+  // Without perf, for the profilers of runtimes that ask it for names.  What the kernel tells of
+  // processes is heard where that is allowed, else each is looked at when it is asked for.
+  static Result<std::unique_ptr<FallbackRecorder>> prepare_blind(FallbackOptions options);
   FallbackRecorder(const FallbackRecorder&) = delete;  // handlers hold its address
   FallbackRecorder& operator=(const FallbackRecorder&) = delete;
   ~FallbackRecorder() = default;
@@ -68,9 +75,11 @@ class FallbackRecorder {
   void select_cgroups(std::vector<std::string> cgroups) { cgroups_ = std::move(cgroups); }
   // Returns once perf samples.
   Result<> start();
+  // After a start() that failed: as prepare_blind().
+  void go_on_blind();
   // Samples of the process that are read from now on stay apart in the profile
-  // (Profile::Stack::process).  Returns its exec name.
-  std::string tell_apart(pid_t pid);
+  // (Profile::Stack::process).  Returns what is known of it, without stacks.
+  RuntimeStacks tell_apart(pid_t pid);
   // With FallbackOptions::counts_threads; "": not known.
   [[nodiscard]] std::string thread_name(pid_t tid) const {
     return std::string(names_.thread_name(tid));
@@ -79,8 +88,8 @@ class FallbackRecorder {
   void add_own(pid_t pid) { own_.insert(pid); }
 
   // From now on take_execs() tells who has begun a program since its last call.
-  void watch_execs() { watches_execs_ = true; }
-  std::vector<std::uint32_t> take_execs() { return std::exchange(execs_, {}); }
+  void watch_execs();
+  std::vector<std::uint32_t> take_execs();
 
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return names_.take_new_containers(); }
@@ -98,12 +107,16 @@ class FallbackRecorder {
 
   // All that is sampled has ended.
   [[nodiscard]] bool is_over() const;
+  // The same, where perf does not tell.
+  [[nodiscard]] bool is_over_without_perf() const;
   // perf does not stay alive here, as take_problems() tells.
   [[nodiscard]] bool is_given_up() const;
   // On any thread: what is still to be read of perf is left, and told as perf's state.
   void hurry() { is_hurried_ = true; }
   // Samples that have been read so far.
-  [[nodiscard]] std::uint64_t samples() const { return walks_.front()->samples; }
+  [[nodiscard]] std::uint64_t samples() const {
+    return walks_.empty() ? 0 : walks_.front()->samples;
+  }
   // What went wrong since the last call, one line each.
   std::vector<std::string> take_problems();
 
@@ -120,11 +133,14 @@ class FallbackRecorder {
     PerfMode mode;  // fp or dwarf
     Profile profile;
     std::uint64_t samples = 0;
+    bool has_told = false;                 // of any sample, wanted or not
     std::unique_ptr<PerfSession> session;  // calls on_sample()
   };
 
-  FallbackRecorder(const FallbackOptions& options, WorkDirectory directory, EventLoop loop,
-                   ProcessStream stream);
+  FallbackRecorder(FallbackOptions options, std::optional<WorkDirectory> directory, EventLoop loop,
+                   std::optional<ProcessStream> stream);
+  Result<> begin_names();
+  [[nodiscard]] bool is_blind() const;
   Result<> start_walk(PerfMode mode);
   // perf samples all CPUs, not the processes that it is told of.
   [[nodiscard]] bool is_host_wide() const { return !options_.is_pid_filtered || !cgroups_.empty(); }
@@ -142,9 +158,9 @@ class FallbackRecorder {
   [[nodiscard]] std::uint64_t count_truncated();
 
   FallbackOptions options_;
-  WorkDirectory directory_;  // outlives perf
+  std::optional<WorkDirectory> directory_;  // outlives perf, which needs one
   EventLoop loop_;
-  ProcessStream stream_;  // heard from before the first sample
+  std::optional<ProcessStream> stream_;  // heard from before the first sample
   FallbackNames names_;
   std::set<pid_t> pids_;
   std::vector<std::string> cgroups_;
@@ -154,6 +170,7 @@ class FallbackRecorder {
   bool prints_offsets_ = true;
   bool watches_execs_ = false;
   std::vector<std::uint32_t> execs_;  // pids
+  NewProcesses new_processes_;        // in their place without a stream
   FallbackRecording result_;
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
   std::size_t followed_limit_ = 1024;

@@ -172,9 +172,12 @@ Result<> AgentSessions::begin_recording() {
   settings_ = TRY(find_settings(recording, *finder_));
   governor_.ask(settings_.frequency_hz);
   ChosenEngine chosen =
-      TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, turns_));
+      TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, sequence_));
   if (!chosen.warning.empty()) {
     told_.warn(chosen.warning);
+  }
+  if (!chosen.says.empty()) {
+    told_.inform(chosen.says);
   }
   left_out_ = std::move(chosen.left_out);
   engine_reason_ = std::move(chosen.choice.reason);
@@ -383,7 +386,7 @@ void AgentSessions::finish_files(milliseconds patience) {
   }
   LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
               writer_.waiting());
-  turns_->hurry();
+  sequence_.turns->hurry();
   if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
     engine->hurry();
   }

@@ -28,7 +28,6 @@
 #include "userspace/cli/session_writer.h"
 #include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
-#include "userspace/runtime_profilers/turns.h"
 
 namespace waggle {
 
@@ -111,8 +110,8 @@ class AgentSessions {
   std::function<bool()> is_ending_;
   std::string engine_reason_;
   std::vector<std::string> left_out_;  // by limits, with the engine
-  std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
-  ApplicationTelling applications_;                                         // outlives the engines
+  EngineSequence sequence_;            // of all sessions
+  ApplicationTelling applications_;    // outlives the engines
   EngineGovernor governor_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file

@@ -120,7 +120,13 @@ class EbpfEngine final : public RecordEngine {
     recorder_->tell_applications(sink);
   }
   RuntimeHooks runtime_hooks() override {
-    return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
+    return {.tell_apart =
+                [this](pid_t pid) {
+                  return RuntimeStacks{.process = static_cast<std::uint32_t>(pid),
+                                       .comm = recorder_->tell_apart(pid),
+                                       .stacks = {},
+                                       .error = {}};
+                },
             .add_own = [](pid_t) {},  // it is sampled like any other process
             .thread_name = read_thread_name};
   }

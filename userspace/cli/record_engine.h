@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +32,10 @@ struct EngineResult {
   Profile profile;
   RecordingFacts facts;               // what the engine knows of them
   std::vector<std::string> warnings;  // of the whole recording, one line each
+  // Whether the stacks of runtimes stand beside samples of the system's; else alone, and why where
+  // that was not to be: "": it was.
+  bool is_sampled = true;
+  std::string why_unsampled = {};
 };
 
 // What an engine tells of itself while it runs.
@@ -101,6 +106,8 @@ class RecordEngine {
   [[nodiscard]] virtual EngineFigures figures() const { return {}; }
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
+  // It will take no sample any more, though something is left to be sampled.
+  [[nodiscard]] virtual bool is_given_up() const { return false; }
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
@@ -171,11 +178,24 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
 // names.
 Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
                                                                int frequency_hz);
+// What the options ask for that perf cannot do: an error, whatever perf is like.
+Result<> check_fallback(const RecordOptions& options);
+struct PerfProgram {
+  std::string path;
+  std::string version;
+};
+Result<PerfProgram> find_perf(const RecordOptions& options);
+// After check_fallback().  `goes_on`: where perf refuses to start, profilers of runtimes that run
+// beside it are alone.
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
-                                                           int frequency_hz);
+                                                           int frequency_hz,
+                                                           const std::string& perf, bool goes_on);
 
 // Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result
 // begins with.
-std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts);
+Result<std::unique_ptr<RecordEngine>> make_idle_engine(const RecordOptions& options,
+                                                       RecordingFacts facts);
+// What such facts say of everybody else.
+std::string runtimes_alone(std::string_view why);
 
 }  // namespace waggle

@@ -2,6 +2,7 @@
 #include "userspace/cli/record_runtimes.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -25,19 +26,37 @@ namespace waggle {
 
 namespace {
 
+// Stacks of runtimes are all there is.
+void stand_alone(const RoundReport& report, EngineResult& result) {
+  RecordingFacts& facts = result.facts;
+  MergedProfile merged = concatenate_runtime_stacks(report.stacks);
+  result.profile = std::move(merged.profile);
+  facts.added += merged.added;
+  facts.samples += result.profile.total() - merged.added;
+  if (merged.frequency_hz != 0) {
+    facts.frequency = merged.frequency_hz;
+    facts.event = fmt::format("{}", fmt::join(report.counted_by, ", "));
+  }
+  if (!result.why_unsampled.empty()) {
+    facts.excluded.push_back(runtimes_alone(result.why_unsampled));
+  }
+  if (!result.why_unsampled.empty() && result.profile.total() != 0) {
+    result.warnings.push_back(
+        fmt::format("no samples of the system's ({}), the profile has the stacks of runtimes alone",
+                    result.why_unsampled));
+  }
+}
+
 // `is_apart`: there may be processes that were told apart without a stack of theirs in the report.
-void add_report(RoundReport report, bool has_samples, bool is_apart, EngineResult& result) {
+void add_report(RoundReport report, bool is_apart, EngineResult& result) {
   RecordingFacts& facts = result.facts;
   std::ranges::move(report.excluded, std::back_inserter(facts.excluded));
   std::ranges::move(report.problems, std::back_inserter(result.warnings));
   facts.overhead.cpu_s += std::chrono::duration<double>(report.cpu_time).count();
   const bool has_looked = is_apart || !report.tools.empty();
   std::ranges::move(report.tools, std::back_inserter(facts.tools));
-  if (!has_samples) {
-    MergedProfile merged = concatenate_runtime_stacks(report.stacks);
-    result.profile = std::move(merged.profile);
-    facts.added += merged.added;
-    facts.samples += result.profile.total() - merged.added;
+  if (!result.is_sampled) {
+    stand_alone(report, result);
   } else if (has_looked) {
     MergedProfile merged = merge_runtime_stacks(result.profile, report.stacks);
     result.profile = std::move(merged.profile);
@@ -76,7 +95,10 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
   [[nodiscard]] EngineFigures figures() const override;
-  [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
+  [[nodiscard]] bool is_over() const override { return engine_->is_over() || is_given_up(); }
+  [[nodiscard]] bool is_given_up() const override {
+    return engine_->is_given_up() && (round_ == nullptr || !round_->is_profiling());
+  }
   std::vector<std::string> take_problems() override;
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
@@ -315,7 +337,7 @@ Result<SessionCut> EngineWithRuntimes::cut(const SessionSettings* change) {
   cut.end = [end = std::move(cut.end), round = end_round(),
              more = std::move(more)]() mutable -> Result<EngineResult> {
     EngineResult result = TRY(end());
-    add_report(TRY(round.get()), true, true, result);
+    add_report(TRY(round.get()), true, result);
     std::ranges::move(more.excluded, std::back_inserter(result.facts.excluded));
     return result;
   };
@@ -331,7 +353,7 @@ Result<EngineResult> EngineWithRuntimes::finish() {
   }
   round_ = nullptr;
   tell_dropped(report);
-  add_report(std::move(report), engine_->has_samples(), engine_->can_cut(), result);
+  add_report(std::move(report), engine_->can_cut(), result);
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include "userspace/runtime_profilers/py_spy.h"
 #include "userspace/runtime_profilers/rbspy.h"
 #include "userspace/select/match.h"
+#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -126,6 +127,24 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
 }
 
 }  // namespace
+
+std::vector<std::string> find_usable_profilers(const RecordOptions& options) {
+  const PythonMode python = options.python_mode;
+  const bool has_python = python == PythonMode::automatic || python == PythonMode::py_spy ||
+                          (python == PythonMode::ebpf && !options.py_spy_pids.empty());
+  std::vector<std::string> usable;
+  const auto add = [&](bool is_wanted, const char* name, const std::string& path) {
+    if (is_wanted && locate_tool(name, path)) {
+      usable.emplace_back(name);
+    }
+  };
+  add(has_python, "py-spy", options.py_spy_path);
+  add(options.java_mode != JavaMode::disabled, "async-profiler", options.async_profiler_path);
+  add(options.has_ruby, "rbspy", options.rbspy_path);
+  add(options.has_php, "phpspy", options.phpspy_path);
+  add(options.has_dotnet, "dotnet-trace", options.dotnet_trace_path);
+  return usable;
+}
 
 Result<std::unique_ptr<RuntimeRound>> RuntimeRound::prepare(const RecordOptions& options,
                                                             const RoundSettings& settings,
@@ -260,6 +279,12 @@ void RuntimeRound::tick() {
   }
 }
 
+bool RuntimeRound::is_profiling() const {
+  return turn_ != nullptr && std::ranges::any_of(profilers_, [](const auto& profiler) {
+           return profiler->is_profiling();
+         });
+}
+
 std::vector<std::string> RuntimeRound::take_problems() {
   std::vector<std::string> problems;
   for (const auto& profiler : profilers_) {
@@ -279,11 +304,23 @@ void RuntimeRound::interrupt() {
   }
 }
 
+void RuntimeRound::take_stacks(RuntimeReport& from, RoundReport& to) {
+  const bool has_any = std::ranges::any_of(
+      from.stacks, [](const RuntimeStacks& stacks) { return stacks.stacks.total() != 0; });
+  if (has_any) {
+    to.counted_by.push_back(from.tool);
+  }
+  for (RuntimeStacks& stacks : from.stacks) {
+    stacks.frequency_hz = from.frequency_hz;
+    to.stacks.push_back(std::move(stacks));
+  }
+}
+
 Result<RoundReport> RuntimeRound::finish(const std::stop_token& hurry) {
   RoundReport report;
   for (const auto& profiler : profilers_) {
     RuntimeReport of_one = TRY(profiler->finish(hurry));
-    std::ranges::move(of_one.stacks, std::back_inserter(report.stacks));
+    take_stacks(of_one, report);
     std::ranges::move(of_one.excluded, std::back_inserter(report.excluded));
     report.cpu_time += of_one.cpu_time;
     if (!of_one.state.empty()) {

@@ -116,7 +116,6 @@ Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_ranking(parsed, options));
   const std::string_view filter = !options.comms.empty()              ? "--comm"
                                   : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
-                                  : options.ranks_cgroups             ? "--perf-use-cgroups"
                                                                       : "";
   if (!filter.empty() && options.engine == Engine::fallback) {
     return fail(Errc::malformed,

@@ -48,6 +48,12 @@ bool is_on_cpu(const JavaSessionOptions& options) {
   return event == JavaEvent::cpu || event == JavaEvent::itimer;
 }
 
+// Allocations are no times.
+int counted_hz(const JavaSessionOptions& options) {
+  const auto& async_profiler = options.async_profiler;
+  return async_profiler.event == JavaEvent::alloc ? 0 : async_profiler.frequency_hz;
+}
+
 bool is_called_java(const Jvm& jvm) {
   std::error_code none;
   const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", jvm.pid), none);
@@ -158,12 +164,9 @@ JavaSession::Run& JavaSession::add_run(pid_t pid) {
                                         .crash = {},
                                         .exit = {},
                                         .is_gone = false,
-                                        .result = {.process = static_cast<std::uint32_t>(pid),
-                                                   .comm = hooks_.tell_apart(pid),
-                                                   .stacks = {},
-                                                   .error = {},
-                                                   .is_java_on_cpu = is_on_cpu(options_)}});
+                                        .result = hooks_.tell_apart(pid)});
   Run& run = *made;
+  run.result.is_java_on_cpu = is_on_cpu(options_);
   runs_[pid] = std::move(made);
   return run;
 }
@@ -367,17 +370,21 @@ void JavaSession::interrupt() {
   set_timer();
 }
 
+bool JavaSession::is_profiling() const {
+  return std::ranges::any_of(runs_,
+                             [](const auto& entry) { return entry.second->recording != nullptr; });
+}
+
 Result<RuntimeReport> JavaSession::finish(const std::stop_token& hurry) {
-  const auto is_running = [](const auto& entry) { return entry.second->recording != nullptr; };
-  while (advance(), std::ranges::any_of(runs_, is_running) && !hurry.stop_requested() &&
-                        Clock::now() < deadline_) {
+  while (advance(), is_profiling() && !hurry.stop_requested() && Clock::now() < deadline_) {
     std::this_thread::sleep_for(kSlice);
   }
   RuntimeReport report{.stacks = {},
                        .tool = "async-profiler",
                        .state = {},
                        .excluded = notes_.excluded(),
-                       .cpu_time = {}};
+                       .cpu_time = {},
+                       .frequency_hz = counted_hz(options_)};
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
       run->recording->give_up("the JVM does not answer");

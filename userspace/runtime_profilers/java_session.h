@@ -57,6 +57,7 @@ class JavaSession final : public RuntimeProfiler {
   [[nodiscard]] int fd() const override { return timer_.get(); }
   Result<> on_readable() override;
   void tick() override;
+  [[nodiscard]] bool is_profiling() const override;
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
   Result<RuntimeReport> finish(const std::stop_token& hurry) override;
