@@ -53,6 +53,12 @@ struct Part {
   std::vector<const Profile::Counts::value_type*> samples;  // of those that are matched
 };
 
+// How many the runtime's stacks come to.
+std::uint64_t target_count(const Part& part) {
+  const std::uint64_t own = part.runtime->counts_waiting ? part.runtime->stacks.total() : 0;
+  return std::max(part.system_count, own);
+}
+
 void add_runtime(const Part& part, Profile& profile) {
   const Profile& stacks = part.runtime->stacks;
   Copier copier(stacks, profile);
@@ -63,7 +69,7 @@ void add_runtime(const Part& part, Profile& profile) {
   for (const auto& [stack, count] : stacks.counts()) {
     shares.push_back({.stack = &stack, .count = count});
   }
-  share_out(shares, part.system_count);
+  share_out(shares, target_count(part));
   for (const Share& share : shares) {
     if (share.count == 0) {
       continue;
@@ -136,6 +142,7 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
                  profile);
     } else if (part.runtime->stacks.total() != 0) {
       add_runtime(part, profile);
+      merged.added += target_count(part) - part.system_count;
     } else if (!part.runtime->error.empty() && part.system_count == 0) {
       profile.add({.container = profile.intern(""),
                    .comm = profile.intern(part.runtime->comm),
