@@ -280,7 +280,7 @@ TEST(RecordOptions, hand_async_profiler_what_gprofiler_does) {
   EXPECT_TRUE(given.async_profiler.has_line_numbers);
   EXPECT_FALSE(given.async_profiler.reports_memory);
   EXPECT_TRUE(given.tells_whole_hserr);
-  EXPECT_EQ(options_of({"--java-async-profiler-features="}).async_profiler.features, "");
+  EXPECT_EQ(options_of({"--java-async-profiler-features", ""}).async_profiler.features, "");
   EXPECT_FALSE(options_of({"--java-line-numbers", "none"}).async_profiler.has_line_numbers);
 }
 
@@ -289,8 +289,8 @@ TEST(RecordOptions, refuse_what_async_profiler_cannot_be_told) {
             "--java-async-profiler-features: \"jit\" is none of probesp, vtable, comptask");
   EXPECT_THAT(error_of({"--java-async-profiler-features", "vtable,"}), HasSubstr("is none of"));
   EXPECT_EQ(error_of({"--java-async-profiler-mcache", "256"}),
-            "--java-async-profiler-mcache: \"256\" is no whole number from 0 to 255");
-  EXPECT_THAT(error_of({"--java-async-profiler-safemode", "64"}), HasSubstr("from 0 to 63"));
+            "--java-async-profiler-mcache: \"256\" is out of range (0 to 255)");
+  EXPECT_THAT(error_of({"--java-async-profiler-safemode", "64"}), HasSubstr("0 to 63"));
   EXPECT_EQ(error_of({"--java-line-numbers", "all"}),
             "--java-line-numbers: \"all\" is none of none, line-of-function");
   EXPECT_THAT(error_of({"--java-full-hserr=yes"}), HasSubstr("takes no value"));
