@@ -89,6 +89,7 @@ JavaEvent java_event(const RecordOptions& options) {
     return JavaEvent::alloc;
   }
   switch (options.java_mode) {
+    case JavaMode::automatic:
     case JavaMode::cpu:
     case JavaMode::disabled:
       break;
@@ -98,6 +99,16 @@ JavaEvent java_event(const RecordOptions& options) {
       return JavaEvent::wall;
   }
   return JavaEvent::cpu;
+}
+
+AsyncProfilerOptions agent_options(const RecordOptions& options, int frequency_hz) {
+  AsyncProfilerOptions agent = options.async_profiler;
+  agent.event = java_event(options);
+  agent.may_use_timer = options.java_mode == JavaMode::automatic;
+  agent.frequency_hz = frequency_hz;
+  agent.alloc_bytes = options.alloc_interval_bytes;
+  agent.tells_threads = options.has_thread_frames;
+  return agent;
 }
 
 // nullptr: it has nothing to do.
@@ -111,15 +122,12 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
     duration = std::chrono::seconds(*options.duration_s);
   }
   return JavaSession::prepare({.path = options.async_profiler_path,
-                               .async_profiler = {.event = java_event(options),
-                                                  .frequency_hz = frequency_hz,
-                                                  .alloc_bytes = options.alloc_interval_bytes,
-                                                  .tells_threads = options.has_thread_frames,
-                                                  .more = options.async_profiler_args},
+                               .async_profiler = agent_options(options, frequency_hz),
                                .duration = duration,
                                .patience = std::chrono::seconds(options.java_patience_s),
                                .jattach = options.jattach_path,
                                .safemode = options.java_safemode,
+                               .tells_whole_crash = options.tells_whole_hserr,
                                .checks_version = options.checks_java_version,
                                .has_native_frames = options.mode == ProfilingMode::cpu,
                                .targets = std::move(targets)},

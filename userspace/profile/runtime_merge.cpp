@@ -61,6 +61,12 @@ Profile::Stack line_of(const RuntimeStacks& runtime, Profile& profile) {
           .application = profile.intern_application(runtime.application)};
 }
 
+// How many the runtime's stacks come to.
+std::uint64_t target_count(const Part& part) {
+  const std::uint64_t own = part.runtime->counts_waiting ? part.runtime->stacks.total() : 0;
+  return std::max(part.system_count, own);
+}
+
 // Those that come to nothing are left out.
 void add_shares(const RuntimeStacks& runtime, std::uint64_t total, const Profile::Stack& line,
                 Profile& profile) {
@@ -100,11 +106,12 @@ void add_error(const RuntimeStacks& runtime, MergedProfile& merged) {
 }
 
 void add_runtime(const Part& part, Profile& profile) {
-  const Profile::Stack line{.container = profile.intern(part.container),
-                            .comm = profile.intern(part.runtime->comm),
-                            .frames = {},
-                            .application = profile.intern_application(part.application)};
-  add_shares(*part.runtime, part.system_count, line, profile);
+  Profile::Stack line = line_of(*part.runtime, profile);
+  if (part.system_count != 0) {
+    line.container = profile.intern(part.container);
+    line.application = profile.intern_application(part.application);
+  }
+  add_shares(*part.runtime, target_count(part), line, profile);
 }
 
 // By an engine that knows how it walked.
@@ -168,6 +175,7 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
                  profile);
     } else if (part.runtime->stacks.total() != 0) {
       add_runtime(part, profile);
+      merged.added += target_count(part) - part.system_count;
     } else if (!part.runtime->error.empty() && part.system_count == 0) {
       add_error(*part.runtime, merged);
     }

@@ -23,6 +23,7 @@ struct RuntimeStacks {
   std::string container = {};
   ApplicationRef application = {};
   int frequency_hz = 0;  // counts / it = seconds; 0: they are no times
+  bool counts_waiting = false;  // threads that wait are counted too
 };
 
 struct MergedProfile {
@@ -35,8 +36,9 @@ struct MergedProfile {
 // scaled to the number of the system's of that process, by largest remainder, so that the total
 // stays what the system counted; stacks of Java stand between the system's frames where these tell
 // of generated code.  Those that come to nothing are left out, all of them where the system saw no
-// sample.  Without stacks the system's stay: an error stands in front of their frames then, or
-// alone with a count of 1 where the system has none.
+// sample.  Where waiting counts too they stay as they are, unless that would be fewer than the
+// system's: what goes beyond is added.  Without stacks the system's stay: an error stands in front
+// of their frames then, or alone with a count of 1 where the system has none.
 MergedProfile merge_runtime_stacks(const Profile& system, std::span<const RuntimeStacks> runtimes);
 
 // Without a system's profiler: all of them, counts by each one's own clock.  Where these differ,

@@ -61,6 +61,37 @@ std::vector<RuntimeStacks> list_of(RuntimeStacks runtime) {
   return list;
 }
 
+TEST(RuntimeMerge, leaves_counts_of_the_clock_where_waiting_counts_too) {
+  Profile system;
+  add(system, "java", {"main"}, 3, 12);
+  add(system, "nginx", {"main"}, 5);
+  auto runtimes = list_of(runtime_of(12, "java", {{{"run"}, 2}, {{"sleep"}, 99}}));
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(
+      lines_of(merged.profile),
+      UnorderedElementsAre(Pair("java;run", 2U), Pair("java;sleep", 99U), Pair("nginx;main", 5U)));
+  EXPECT_EQ(merged.added, 98U) << "beyond the samples that they stand for";
+}
+
+TEST(RuntimeMerge, shows_what_only_waited) {
+  auto runtimes = list_of(runtime_of(12, "java", {{{"sleep"}, 99}}));
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(Profile(), runtimes);
+  EXPECT_THAT(lines_of(merged.profile), UnorderedElementsAre(Pair("java;sleep", 99U)));
+  EXPECT_EQ(merged.added, 99U);
+}
+
+TEST(RuntimeMerge, has_no_less_than_the_system_counted_where_waiting_counts_too) {
+  Profile system;
+  add(system, "java", {"main"}, 40, 12);
+  auto runtimes = list_of(runtime_of(12, "java", {{{"run"}, 10}}));  // it came late
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(lines_of(merged.profile), UnorderedElementsAre(Pair("java;run", 40U)));
+  EXPECT_EQ(merged.added, 0U);
+}
+
 TEST(RuntimeMerge, scales_the_runtime_to_the_count_of_the_system) {
   Profile system;
   add(system, "python3", {"main", "eval"}, 70, 12);
