@@ -78,7 +78,7 @@ for controller in cpuacct memory pids cpuset blkio devices freezer perf_event; d
   mkdir -p /tmp/cgroup/$controller
   mount -t cgroup -o $controller none /tmp/cgroup/$controller || echo "no $controller in v1"
 done
-cgroup_selection_test --gtest_filter='*beside*:*nested*:*moved*:*last_word*:*next'
+cgroup_selection_test
 """
 
 
