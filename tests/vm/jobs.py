@@ -299,7 +299,7 @@ JOBS = (
     Job("sampler", ("tests/kernel/cpu_sampler_test", "tests/programs/recursion"), CPU_SAMPLER_TEST,
         check_gtest, timeout_s=150),
     Job("cgroups", ("tests/kernel/select/cgroup_selection_test", "tests/programs/recursion"),
-        CGROUPS, check_cgroups, timeout_s=150),
+        CGROUPS, check_cgroups, timeout_s=300),
     Job("mappings", ("tests/kernel/mapping_change_test",), "mapping_change_test",
         check_gtest_or_skipped, timeout_s=60),
     Job("record", ("waggle", "tests/programs/recursion"), record_of("recursion"), check_record,
