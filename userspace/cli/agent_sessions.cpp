@@ -11,7 +11,6 @@
 
 #include "base/cpu_pacer.h"
 #include "base/log.h"
-#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/output/flame_graph.h"
 #include "userspace/output/profile_header.h"
@@ -116,14 +115,6 @@ class WritingTime {
   std::chrono::nanoseconds begin_ = thread_cpu_time();
 };
 
-Result<SessionSettings> find_settings(const RecordOptions& recording, SelectionFinder& finder) {
-  SessionSettings settings;
-  settings.frequency_hz = TRY(allowed_frequency(recording));
-  settings.selection = TRY(finder.find());
-  settings.pids = TRY(find_processes(recording.pids));
-  return settings;
-}
-
 // Whatever their order.
 bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
   return std::ranges::is_permutation(a, b);
@@ -155,13 +146,13 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
 AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
                              SessionCounters& counters, std::function<bool()> is_ending)
     : options_(options),
-      finder_(std::make_unique<SelectionFinder>(options.recording)),
       counters_(counters),
       is_ending_(std::move(is_ending)),
       applications_(options.recording),
       governor_(options.recording.budget, options.recording.frequency_hz, true, applications_),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
+      selection_(options.recording, told_),
       metadata_(options.recording),
       containers_(options.recording) {}
 
@@ -169,7 +160,8 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
 Result<> AgentSessions::begin_recording() {
   RecordOptions recording = options_.recording;
   recording.duration_s = options_.duration_s;
-  settings_ = TRY(find_settings(recording, *finder_));
+  settings_.frequency_hz = TRY(allowed_frequency(recording));
+  settings_.pids = TRY(find_processes(recording.pids));
   governor_.ask(settings_.frequency_hz);
   ChosenEngine chosen =
       TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, sequence_));
@@ -219,7 +211,24 @@ std::string AgentSessions::state_text() const {
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
   applications_.take_told(metadata_.take_told());
-  return begin_session();
+  auto selection = TRY(selection_.find_first(is_ending_));
+  if (!selection) {
+    return {};  // it has nothing yet
+  }
+  settings_.selection = *std::move(selection);
+  TRY(begin_session());
+  next_cut_ = Clock::now();
+  look_for_next();
+  return {};
+}
+
+// While this session is on.
+void AgentSessions::look_for_next() {
+  const std::chrono::seconds session(options_.duration_s);
+  while (next_cut_ <= Clock::now()) {
+    next_cut_ += session;
+  }
+  selection_.look_for(next_cut_, session);
 }
 
 // In a handler of the loop: the engine is still in use there.
@@ -313,60 +322,61 @@ void AgentSessions::write(SessionEnd end, const EngineGovernor::Rate& rate, cons
 
 void AgentSessions::change(const AgentOptions& options) {
   next_options_ = options;
-  next_finder_ = std::make_unique<SelectionFinder>(options.recording);
-  next_finder_->begin();
+  selection_.change(options.recording);
 }
 
 // What the next session is to have other than this one, if anything.
-Result<std::optional<SessionSettings>> AgentSessions::find_change() {
-  if (next_options_) {
-    return TRY(find_settings(next_options_->recording, *next_finder_));
-  }
-  if (!finder_->may_change()) {
+AgentSessions::Change AgentSessions::find_change() {
+  auto found = TRY(selection_.take());
+  if (!found) {
     return std::nullopt;
   }
-  Selection found = TRY(finder_->find());
   const Selection& now = settings_.selection;
-  if (is_same(found.included, now.included) && is_same(found.excluded, now.excluded)) {
+  SessionSettings change = settings_;
+  if (next_options_) {
+    change.frequency_hz = TRY(allowed_frequency(next_options_->recording));
+    change.pids = TRY(find_processes(next_options_->recording.pids));
+  } else if (is_same(found->included, now.included) && is_same(found->excluded, now.excluded)) {
     return std::nullopt;
   }
-  SessionSettings change = settings_;
-  change.selection = std::move(found);
+  change.selection = *std::move(found);
   return change;
 }
 
-void AgentSessions::adopt(SessionSettings settings) {
-  settings_ = std::move(settings);
-  if (!next_options_) {
-    return;
-  }
-  options_ = *std::exchange(next_options_, std::nullopt);
-  finder_ = std::move(next_finder_);
-  LOG_INFO("{} at {} Hz, with the selection that was read again",
-           governor_.is_paused() ? "once the budget lets it, sampling" : "sampling",
-           settings_.frequency_hz);
-}
-
-Result<> AgentSessions::cut() {
-  Result<std::optional<SessionSettings>> change = find_change();
-  const bool is_changed = change && *change;
-  const Moment now;
-  auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
-  write(std::move(cut.end), governor_.take_rate(*engine_), now);
-  const Result<> changed = change ? std::move(cut.changed) : std::unexpected(change.error());
-  if (!changed) {
-    const std::string problem = changed.error().what + ": continuing with the selection as it was";
+// For the session that begins.
+void AgentSessions::adopt(Change change) {
+  if (!change) {
+    const std::string problem = change.error().what + ": continuing with the selection as it was";
     if (std::exchange(next_options_, std::nullopt)) {
+      selection_.forget_change();
       LOG_ERROR("{}", problem);  // each time that somebody asks
     } else {
       told_.warn(problem);
     }
-  } else if (is_changed) {
-    const bool is_other_frequency = (*change)->frequency_hz != settings_.frequency_hz;
-    adopt(**std::move(change));
-    if (is_other_frequency) {
-      governor_.ask(settings_.frequency_hz, *engine_);
+  } else if (*change) {
+    settings_ = **std::move(change);
+    if (next_options_) {
+      options_ = *std::exchange(next_options_, std::nullopt);
+      selection_.settle();
+      LOG_INFO("{} at {} Hz, with the selection that was read again",
+               governor_.is_paused() ? "once the budget lets it, sampling" : "sampling",
+               settings_.frequency_hz);
     }
+  }
+}
+
+Result<> AgentSessions::cut(Change& change) {
+  const bool is_changed = change && *change;
+  const Moment now;
+  auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
+  write(std::move(cut.end), governor_.take_rate(*engine_), now);
+  if (is_changed && !cut.changed) {
+    change = std::unexpected(std::move(cut.changed).error());
+  }
+  const int frequency_hz = settings_.frequency_hz;
+  adopt(std::move(change));
+  if (settings_.frequency_hz != frequency_hz) {
+    governor_.ask(settings_.frequency_hz, *engine_);
   }
   note_begin(now);
   watch();
@@ -394,7 +404,7 @@ void AgentSessions::finish_files(milliseconds patience) {
 }
 
 // An engine that cannot be cut, or that has failed, is followed by another.
-void AgentSessions::restart() {
+void AgentSessions::restart(Change change) {
   watch_.unwatch();
   if (engine_ != nullptr) {
     if (const Result<> stopped = engine_->stop(); stopped) {
@@ -408,10 +418,7 @@ void AgentSessions::restart() {
     }
   }
   engine_ = nullptr;
-  if (next_options_) {
-    options_ = *std::exchange(next_options_, std::nullopt);
-    finder_ = std::move(next_finder_);
-  }
+  adopt(std::move(change));
   if (const Result<> begun = begin_session(); !begun) {
     ++counters_.failed;
     if (!std::exchange(is_failing_, true)) {
@@ -424,17 +431,18 @@ void AgentSessions::restart() {
 }
 
 void AgentSessions::turn() {
+  Change change = find_change();
   if (engine_ == nullptr || is_failing_ || !engine_->can_cut()) {
-    restart();
-    return;
-  }
-  if (const Result<> done = cut(); !done) {
+    restart(std::move(change));
+  } else if (const Result<> done = cut(change); !done) {
     fail_session(done.error());
-    restart();
+    restart(std::move(change));
   }
+  look_for_next();
 }
 
 Result<> AgentSessions::stop() {
+  selection_.stop();
   if (engine_ == nullptr) {
     return {};
   }

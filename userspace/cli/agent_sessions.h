@@ -23,8 +23,8 @@
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
-#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
+#include "userspace/cli/session_selection.h"
 #include "userspace/cli/session_writer.h"
 #include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
@@ -86,10 +86,12 @@ class AgentSessions {
 
   Result<> begin_recording();
   Result<> begin_session();
-  Result<std::optional<SessionSettings>> find_change();
-  void adopt(SessionSettings settings);
-  Result<> cut();
-  void restart();
+  using Change = Result<std::optional<SessionSettings>>;
+  Change find_change();
+  void adopt(Change change);
+  void look_for_next();
+  Result<> cut(Change& change);
+  void restart(Change change);
   void note_begin(const Moment& now);
   void write(SessionEnd end, const EngineGovernor::Rate& rate, const Moment& now);
   [[nodiscard]] std::vector<std::string> excluded() const;
@@ -102,9 +104,7 @@ class AgentSessions {
   void fail_session(const Error& error);
 
   AgentOptions options_;
-  std::unique_ptr<SelectionFinder> finder_;
   std::optional<AgentOptions> next_options_;
-  std::unique_ptr<SelectionFinder> next_finder_;
   SessionSettings settings_;  // of the session
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
@@ -117,9 +117,11 @@ class AgentSessions {
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do
   Moment begin_;
+  Clock::time_point next_cut_;  // by the clock, as the caller's timer
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
   ToldOnce told_;
+  SessionSelection selection_;
   bool is_failing_ = false;  // told once
   SystemMetrics metrics_;    // of the session
   RecordMetadata metadata_;  // the writer's thread alone, once a session is on

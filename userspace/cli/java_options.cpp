@@ -162,8 +162,8 @@ Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_event(parsed, options));
   bool is_disabled = parsed.has("no-java");
   if (const std::string* text = parsed.find("java-mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled"});
-    is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
+    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled", "none"});
+    is_disabled |= TRY(parse_choice("java-mode", *text, kNames)) != 0;
   }
   options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
   if (is_disabled && options.mode == ProfilingMode::allocation) {

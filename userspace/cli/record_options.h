@@ -117,8 +117,6 @@ struct RecordOptions {
 // As gProfiler's `profiling_mode`.
 std::string_view profiling_mode_name(ProfilingMode mode);
 
-bool is_start_of_container_id(std::string_view text);
-
 // Whether a filter is on that only the kernel side knows: its option's name, or "".
 std::string_view kernel_filter_of(const RecordOptions& options);
 

@@ -21,11 +21,11 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("python-mode")) {
-    constexpr auto kNames =
-        std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled"});
-    constexpr auto kModes =
-        std::to_array({PythonMode::automatic, PythonMode::ebpf, PythonMode::ebpf,
-                       PythonMode::py_spy, PythonMode::py_spy, PythonMode::disabled});
+    constexpr auto kNames = std::to_array<std::string_view>(
+        {"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled", "none"});
+    constexpr auto kModes = std::to_array({PythonMode::automatic, PythonMode::ebpf,
+                                           PythonMode::ebpf, PythonMode::py_spy, PythonMode::py_spy,
+                                           PythonMode::disabled, PythonMode::disabled});
     options.python_mode = kModes[TRY(parse_choice("python-mode", *text, kNames))];
   }
   if (parsed.has("no-python")) {
@@ -69,11 +69,12 @@ Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
   constexpr auto kModes =
       std::to_array<std::string_view>({"attach-maps", "perf", "disabled", "none"});
   const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
-  if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
+  const bool has_fp = options.perf_mode == PerfMode::fp && !options.is_perf_disabled;
+  if (kModes[mode] == "perf" && !has_fp) {
     return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
   }
   const bool attaches = kModes[mode] == "attach-maps";
-  if (attaches && options.perf_mode != PerfMode::fp && options.perf_mode != PerfMode::smart) {
+  if (attaches && !has_fp && options.perf_mode != PerfMode::smart) {
     return fail(Errc::malformed, "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   }
   options.attaches_node_maps = attaches && !parsed.has("no-nodejs");

@@ -257,6 +257,11 @@ Result<> TopRun::run() {
   return {};
 }
 
+Result<> show_selected(const RecordOptions& recording) {
+  const Selection selection = TRY(find_selection(recording));
+  return write_all(STDOUT_FILENO, TRY(list_selected(recording, selection)));
+}
+
 int report(const Error& error) {
   LOG_ERROR("top: {}", error.what);
   return error.code == Errc::permission || error.code == Errc::unsupported ? kExitPrivilege
@@ -277,8 +282,8 @@ int top_main(std::span<const std::string> arguments) {
   set_log_level(options->recording.is_quiet     ? LogLevel::error
                 : options->recording.is_verbose ? LogLevel::debug
                                                 : LogLevel::info);
-  const auto run = [&] { return TopRun(*options).run(); };
-  const Result<> done = run();
+  const Result<> done =
+      options->recording.is_dry_run ? show_selected(options->recording) : TopRun(*options).run();
   return done ? kExitOk : report(done.error());
 }
 

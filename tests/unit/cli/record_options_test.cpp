@@ -203,6 +203,7 @@ TEST(RecordOptions, know_the_modes_of_python) {
   }
   EXPECT_EQ(mode_of({"--python-mode", "disabled"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--python-mode=disabled"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--python-mode", "none"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--no-python"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--no-python", "--python-mode", "auto"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--python-mode", "disabled", "--python-mode", "ebpf"}), PythonMode::ebpf);
@@ -210,7 +211,7 @@ TEST(RecordOptions, know_the_modes_of_python) {
 }
 
 TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
-  for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf", "none"}) {
+  for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf"}) {
     EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("--python-mode")) << mode;
   }
   EXPECT_THAT(error_of({"--python-mode"}), HasSubstr("--python-mode"));
@@ -232,6 +233,7 @@ TEST(RecordOptions, know_how_java_is_told) {
   EXPECT_EQ(mode_of({"--java-async-profiler-mode", "itimer"}), JavaMode::itimer);
   EXPECT_EQ(mode_of({"--java-async-profiler-mode", "wall", "--java-mode", "ap"}), JavaMode::wall);
   EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
+  EXPECT_EQ(mode_of({"--java-mode", "none"}), JavaMode::disabled);
   EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
             JavaMode::disabled);
   const RecordOptions given = options_of(
@@ -473,6 +475,10 @@ TEST(RecordOptions, know_the_modes_of_node) {
             "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "dwarf"}),
             "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "disabled"}),
+            "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps", "--perf-mode", "none"}),
+            "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   EXPECT_THAT(error_of({"--nodejs-mode", "x"}), HasSubstr("--nodejs-mode"));
 }
 
