@@ -140,10 +140,12 @@ Result<> take_file(const Syntax& syntax, const ConfigText& file, Settings& setti
   for (const ConfigLine& line : *lines) {
     const std::vector<std::string> values = line.values();
     const std::string origin = fmt::format("{}:{}: ", file.path, line.number);
-    if (find_option(syntax, line.key) == nullptr && !is_gprofiler_option("--" + line.key)) {
+    const Option* option = find_option(syntax, line.key);
+    if (option == nullptr && !is_gprofiler_option("--" + line.key)) {
       return fail(Errc::malformed, fmt::format("{}unknown key {}", origin, quoted(line.key)));
     }
-    TRY(place.take(line.key, values, fmt::format("{}{}: ", origin, printable(line.key))));
+    const std::string_view name = option == nullptr ? std::string_view(line.key) : option->name;
+    TRY(place.take(line.key, values, fmt::format("{}{}: ", origin, name)));
   }
   return {};
 }
