@@ -307,6 +307,19 @@ int cpu_on_tick(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
+static __always_inline u64 follow_begin_ns(void)
+{
+	return cpu_config.is_timed ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void count_follow(u64 begin_ns)
+{
+	struct cpu_stats *stats = stats_of_this_cpu();
+
+	if (stats && cpu_config.is_timed)
+		stats->follow_ns += bpf_ktime_get_ns() - begin_ns;
+}
+
 /* Loaded only to follow children: record --children and record -- command. */
 SEC("raw_tp/sched_process_fork")
 int cpu_on_fork(struct bpf_raw_tracepoint_args *ctx)
@@ -331,6 +344,7 @@ int cpu_on_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct cpu_stack announced = {};
 	struct kc_task task = {};
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 begin_ns = follow_begin_ns();
 
 	(void)ctx;
 	if (!ring || (cpu_config.is_pid_filtered && !sel_is_pid_selected(tgid)) ||
@@ -341,6 +355,7 @@ int cpu_on_exec(struct bpf_raw_tracepoint_args *ctx)
 	announced.time_ns = bpf_ktime_get_ns();
 	/* No room: it is met at its first sample. */
 	bpf_ringbuf_output(ring, &announced, sizeof(announced), BPF_RB_FORCE_WAKEUP);
+	count_follow(begin_ns);
 	return 0;
 }
 
@@ -353,11 +368,14 @@ int cpu_on_mmap(unsigned long long *ctx)
 {
 	struct vm_area_struct *vma = (void *)ctx[0];
 	struct kc_task task = {};
+	u64 begin_ns;
 
 	if (!(vma->vm_flags & KC_VM_EXEC) || !vma->vm_file)
 		return 0;
+	begin_ns = follow_begin_ns();
 	kc_read_current(&task, bpf_get_current_pid_tgid() >> 32);
 	maps_note_change(&task.process, vma->vm_start, vma->vm_end);
+	count_follow(begin_ns);
 	return 0;
 }
 

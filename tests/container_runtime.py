@@ -4,9 +4,11 @@
 
     container_runtime.py SOCKET BEHAVIOUR ID=NAME...
 
-Prints "ready", then a line for each container that it is asked for.
+Prints "ready", then a line for each container that it is asked for.  BEHAVIOUR "wake" hangs where
+there is no SOCKET.awake.
 """
 import json
+import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler
@@ -34,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         _, folder, asked, what = self.path.split("/")
         print("asked", asked, flush=True)
         known = find(asked) if (folder, what) == ("containers", "json") else None
-        if BEHAVIOUR == "hang":
+        if BEHAVIOUR == "hang" or (BEHAVIOUR == "wake" and not os.path.exists(SOCKET + ".awake")):
             time.sleep(60)
         elif BEHAVIOUR == "slow":
             self.send_response(200)
@@ -54,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(500, b"{}")
         elif BEHAVIOUR == "close":
             self.connection.close()
-        elif known is None:
+        elif known is None or BEHAVIOUR == "none":
             self.answer(404, b'{"message":"No such container"}')
         else:
             self.answer(200, json.dumps({"Id": known[0], "Name": "/" + known[1]}).encode())

@@ -32,6 +32,8 @@ class FallbackNames {
 
   // What runs already.
   Result<> scan();
+  // That it runs, where nothing tells of what begins.
+  void notice(pid_t pid) { processes_.scan_process(static_cast<std::uint32_t>(pid)); }
   void apply(const ProcessRecord& record);
   // About once a second.
   void advance() { processes_.advance(); }

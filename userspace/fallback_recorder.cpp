@@ -12,7 +12,6 @@
 
 #include "userspace/process/proc_fs.h"
 #include "userspace/tools/perf/events.h"
-#include "userspace/tools/perf/frame_text.h"
 
 namespace waggle {
 
@@ -34,13 +33,13 @@ bool is_alive(pid_t pid) {
 
 }  // namespace
 
-FallbackRecorder::FallbackRecorder(const FallbackOptions& options, WorkDirectory directory,
-                                   EventLoop loop, ProcessStream stream)
-    : options_(options),
+FallbackRecorder::FallbackRecorder(FallbackOptions options, std::optional<WorkDirectory> directory,
+                                   EventLoop loop, std::optional<ProcessStream> stream)
+    : options_(std::move(options)),
       directory_(std::move(directory)),
       loop_(std::move(loop)),
       stream_(std::move(stream)),
-      names_(options.counts_threads) {
+      names_(options_.counts_threads) {
   own_.add(::getpid());
 }
 
@@ -58,15 +57,37 @@ Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare(
   return recorder;
 }
 
+Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare_blind(FallbackOptions options) {
+  options.perf.clear();
+  EventLoop loop = TRY(EventLoop::open());
+  std::optional<ProcessStream> heard;
+  if (auto stream = ProcessStream::open()) {
+    heard = *std::move(stream);
+  }
+  return std::unique_ptr<FallbackRecorder>(
+      new FallbackRecorder(std::move(options), std::nullopt, std::move(loop), std::move(heard)));
+}
+
 void FallbackRecorder::select_pid(pid_t pid) {
   pids_.insert(pid);
   followed_.insert(pid);
 }
 
-Result<> FallbackRecorder::start() {
-  TRY(names_.scan());
-  for (const int fd : stream_.fds()) {
+Result<> FallbackRecorder::begin_names() {
+  start_ = Clock::now();
+  if (!stream_) {
+    return {};
+  }
+  for (const int fd : stream_->fds()) {
     TRY(loop_.add(fd, [this] { drain_stream(); }));
+  }
+  return names_.scan();
+}
+
+Result<> FallbackRecorder::start() {
+  TRY(begin_names());
+  if (options_.perf.empty()) {
+    return {};
   }
   if (options_.mode != PerfMode::dwarf) {
     TRY(start_walk(PerfMode::fp));
@@ -77,9 +98,16 @@ Result<> FallbackRecorder::start() {
   return {};
 }
 
+void FallbackRecorder::go_on_blind() {
+  walks_.clear();
+  directory_.reset();
+  options_.perf.clear();
+  start_ = Clock::now();
+}
+
 Result<> FallbackRecorder::start_walk(PerfMode mode) {
   const std::string directory =
-      fmt::format("{}/{}", directory_.path(), mode == PerfMode::dwarf ? "dwarf" : "fp");
+      fmt::format("{}/{}", directory_->path(), mode == PerfMode::dwarf ? "dwarf" : "fp");
   if (::mkdir(directory.c_str(), 0700) != 0) {
     return fail_errno(directory, errno);
   }
@@ -105,14 +133,36 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
   return {};
 }
 
-std::string FallbackRecorder::tell_apart(pid_t pid) {
+RuntimeStacks FallbackRecorder::tell_apart(pid_t pid) {
   drain_stream();
+  if (!stream_) {
+    names_.notice(pid);
+  }
   told_apart_.add(pid);
-  return names_.exec_name(pid, TableClock::now().monotonic_ns);
+  const std::uint64_t now_ns = TableClock::now().monotonic_ns;
+  return {.process = static_cast<std::uint32_t>(pid),
+          .comm = names_.exec_name(pid, now_ns),
+          .stacks = {},
+          .error = {},
+          .container = names_.container(pid, now_ns),
+          .application = names_.application(pid, now_ns)};
 }
 
 void FallbackRecorder::drain_stream() {
-  stream_.drain([this](const ProcessRecord& record) { apply(record); });
+  if (stream_) {
+    stream_->drain([this](const ProcessRecord& record) { apply(record); });
+  }
+}
+
+void FallbackRecorder::watch_execs() {
+  watches_execs_ = true;
+  if (!stream_) {
+    new_processes_.begin();
+  }
+}
+
+std::vector<std::uint32_t> FallbackRecorder::take_execs() {
+  return stream_ ? std::exchange(execs_, {}) : new_processes_.take();
 }
 
 // A perf that is started later has to be told of the children that run by then.
@@ -147,11 +197,17 @@ std::vector<pid_t> FallbackRecorder::find_targets() {
 }
 
 bool FallbackRecorder::is_over() const {
-  return std::ranges::all_of(walks_, [](const auto& walk) { return walk->session->is_over(); });
+  return walks_.empty() ? is_over_without_perf()
+                        : std::ranges::all_of(
+                              walks_, [](const auto& walk) { return walk->session->is_over(); });
+}
+
+bool FallbackRecorder::is_over_without_perf() const {
+  return !pids_.empty() && std::ranges::none_of(followed_, is_alive);
 }
 
 bool FallbackRecorder::is_given_up() const {
-  return std::ranges::all_of(walks_, [](const auto& walk) {
+  return !walks_.empty() && std::ranges::all_of(walks_, [](const auto& walk) {
     return walk->session->is_given_up() || walk->session->is_over();
   });
 }
@@ -185,7 +241,8 @@ Result<> FallbackRecorder::housekeep() {
   const std::uint64_t now_ns = perf_time_ns(Clock::now());
   own_.prune(now_ns);
   told_apart_.prune(now_ns);
-  return stream_.refresh_cpus([this](const ProcessRecord& record) { apply(record); });
+  return stream_ ? stream_->refresh_cpus([this](const ProcessRecord& record) { apply(record); })
+                 : Result<>();
 }
 
 // Until all sessions say so.
@@ -210,7 +267,7 @@ Result<> FallbackRecorder::stop() {
   for (const auto& walk : walks_) {
     walk->session->end();
   }
-  directory_.remove();  // what is left to read is open
+  directory_.reset();  // what is left to read is open
   problems_ = take_problems();
   has_stopped_ = true;
   return {};
@@ -301,69 +358,6 @@ Result<FallbackRecording> FallbackRecorder::finish() {
   end_whole();
   has_stopped_ = false;  // nothing is left to be read on, and take_problems() has what reading told
   return take_session(start_, end_, Clock::time_point::max());
-}
-
-bool FallbackRecorder::is_wanted(const PerfSample& sample) const {
-  const bool is_idle = sample.pid == 0;
-  const bool is_child = options_.is_pid_filtered && !options_.follows_children && sample.pid > 0 &&
-                        !pids_.contains(sample.pid);
-  return !is_idle && !is_child && !own_.contains(sample.pid, sample.time_ns);
-}
-
-std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t index,
-                                      std::size_t kernel_count) {
-  const PerfFrame& frame = sample.frames[index];
-  if (!is_unnamed(frame)) {
-    return frame_text(frame);
-  }
-  if (index < kernel_count) {
-    return "[unknown]_[k]";
-  }
-  // Behind the first frame of user space stands where each returns to, one past the call.
-  const bool is_caller = index > kernel_count && frame.address != 0;
-  auto name = names_.place_name(sample.pid, sample.time_ns,
-                                {.object = frame.object,
-                                 .address = frame.address - (is_caller ? 1 : 0),
-                                 .is_offset = prints_offsets_});
-  return name ? *std::move(name) : frame_text(frame);
-}
-
-PerfWalk& FallbackRecorder::session_of(const PerfSample& sample, Walk& walk) {
-  const auto session = std::ranges::find_if(
-      ended_, [&](const Ended& ended) { return sample.time_ns < perf_time_ns(ended.end); });
-  return walk.sessions.at(static_cast<std::size_t>(std::distance(ended_.begin(), session)));
-}
-
-void FallbackRecorder::on_sample(const PerfSample& sample, Walk& walk) {
-  if (!is_wanted(sample)) {
-    return;
-  }
-  PerfWalk& session = session_of(sample, walk);
-  Profile& profile = session.profile;
-  const bool stays_apart =
-      options_.mode == PerfMode::smart || told_apart_.contains(sample.pid, sample.time_ns);
-  Profile::Stack stack{
-      .container = profile.intern(names_.container(sample.pid, sample.time_ns)),
-      .comm = profile.intern(names_.exec_name(sample.pid, sample.time_ns)),
-      .frames = {},
-      .process = stays_apart ? static_cast<std::uint32_t>(sample.pid) : 0,
-      .application = profile.intern_application(names_.application(sample.pid, sample.time_ns))};
-  if (options_.counts_threads) {
-    stack.frames.push_back(
-        profile.intern(fmt::format("thread: {}", names_.thread_name(sample.tid))));
-  }
-  if (sample.frames.empty() || sample.is_cut) {
-    const marker mark = sample.frames.empty() ? MARKER_lost_stack : MARKER_truncated_depth;
-    stack.frames.push_back(profile.intern(marker_text(mark)));
-  }
-  const std::size_t kernel_count = count_kernel_frames(sample.frames);
-  for (std::size_t i = sample.frames.size(); i-- > 0;) {
-    stack.frames.push_back(profile.intern(name_of(sample, i, kernel_count)));
-  }
-  profile.add(stack, 1);
-  ++session.samples;
-  session.late += sample.time_ns < whole_until_ns_ ? 1 : 0;
-  samples_ += &walk == walks_.front().get() ? 1 : 0;
 }
 
 }  // namespace waggle

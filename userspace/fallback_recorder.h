@@ -12,6 +12,7 @@
 #include <deque>
 #include <future>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,13 +26,15 @@
 #include "userspace/fallback_recording.h"
 #include "userspace/process/application.h"
 #include "userspace/process/marked_processes.h"
+#include "userspace/process/new_processes.h"
+#include "userspace/profile/runtime_merge.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/perf/session.h"
 
 namespace waggle {
 
 struct FallbackOptions {
-  std::string perf;  // path of the program
+  std::string perf;  // path of the program; "": nothing is sampled
   int frequency_hz = 99;
   PerfMode mode = PerfMode::fp;
   int dwarf_stack_bytes = 8192;
@@ -46,6 +49,9 @@ class FallbackRecorder {
  public:
   // Finds the event that samples here; takes half a second.  Errc::unsupported when there is none.
   static Result<std::unique_ptr<FallbackRecorder>> prepare(const FallbackOptions& options);
+  // Without perf, for the profilers of runtimes that ask it for names.  What the kernel tells of
+  // processes is heard where that is allowed, else each is looked at when it is asked for.
+  static Result<std::unique_ptr<FallbackRecorder>> prepare_blind(FallbackOptions options);
   FallbackRecorder(const FallbackRecorder&) = delete;  // handlers hold its address
   FallbackRecorder& operator=(const FallbackRecorder&) = delete;
   ~FallbackRecorder() = default;
@@ -55,17 +61,19 @@ class FallbackRecorder {
   void select_cgroups(std::vector<std::string> cgroups) { cgroups_ = std::move(cgroups); }
   // Returns once perf samples.
   Result<> start();
+  // After a start() that failed: as prepare_blind().
+  void go_on_blind();
   // Samples of the process that are read from now on stay apart in the profile
-  // (Profile::Stack::process).  Returns its exec name.
-  std::string tell_apart(pid_t pid);
+  // (Profile::Stack::process).  Returns what is known of it, without stacks.
+  RuntimeStacks tell_apart(pid_t pid);
   // With FallbackOptions::counts_threads; "": not known.  On any thread.
   [[nodiscard]] std::string thread_name(pid_t tid) const { return names_.thread_name(tid); }
   // A tool of ours: no sample of it counts.  On any thread.
   void add_own(pid_t pid) { own_.add(pid); }
 
   // From now on take_execs() tells who has begun a program since its last call.
-  void watch_execs() { watches_execs_ = true; }
-  std::vector<std::uint32_t> take_execs() { return std::exchange(execs_, {}); }
+  void watch_execs();
+  std::vector<std::uint32_t> take_execs();
 
   // Containers that were not seen before, since the last call.
   std::vector<ContainerRef> take_new_containers() { return names_.take_new_containers(); }
@@ -83,6 +91,8 @@ class FallbackRecorder {
 
   // All that is sampled has ended.
   [[nodiscard]] bool is_over() const;
+  // The same, where perf does not tell.
+  [[nodiscard]] bool is_over_without_perf() const;
   // perf does not stay alive here, as take_problems() tells.
   [[nodiscard]] bool is_given_up() const;
   // On any thread: what is still to be read of perf is left, and told as perf's state.
@@ -121,8 +131,9 @@ class FallbackRecorder {
     std::promise<FallbackRecording> recording;
   };
 
-  FallbackRecorder(const FallbackOptions& options, WorkDirectory directory, EventLoop loop,
-                   ProcessStream stream);
+  FallbackRecorder(FallbackOptions options, std::optional<WorkDirectory> directory, EventLoop loop,
+                   std::optional<ProcessStream> stream);
+  Result<> begin_names();
   Result<> start_walk(PerfMode mode);
   // perf samples all CPUs, not the processes that it is told of.
   [[nodiscard]] bool is_host_wide() const { return !options_.is_pid_filtered || !cgroups_.empty(); }
@@ -142,9 +153,9 @@ class FallbackRecorder {
                                  Clock::time_point account_end);
 
   FallbackOptions options_;
-  WorkDirectory directory_;  // outlives perf
+  std::optional<WorkDirectory> directory_;  // outlives perf, which needs one
   EventLoop loop_;
-  ProcessStream stream_;  // heard from before the first sample
+  std::optional<ProcessStream> stream_;  // heard from before the first sample
   FallbackNames names_;
   std::set<pid_t> pids_;
   std::vector<std::string> cgroups_;
@@ -154,6 +165,7 @@ class FallbackRecorder {
   bool prints_offsets_ = true;
   bool watches_execs_ = false;
   std::vector<std::uint32_t> execs_;  // pids
+  NewProcesses new_processes_;        // in their place without a stream
   std::string event_name_;
   std::set<pid_t> followed_;  // of pids_, and with follows_children what they started
   std::size_t followed_limit_ = 1024;

@@ -82,6 +82,11 @@ std::uint64_t count_truncated(Profile& profile) {
   return truncated;
 }
 
+// Where it failed: else there was nobody to be sampled.
+bool is_blind(const PerfWalk& walk) {
+  return !walk.has_told && walk.account.counters.lost == 0 && !walk.account.first_problem.empty();
+}
+
 }  // namespace
 
 std::string_view tool_name(PerfMode mode) {
@@ -98,13 +103,14 @@ FallbackRecording make_fallback_recording(std::vector<PerfWalk> walks,
   FallbackRecording result;
   result.event = session.event;
   result.duration = session.duration;
+  result.is_blind = std::ranges::all_of(walks, is_blind);
   for (const PerfWalk& walk : walks) {
     result.perf_cpu_time += walk.account.counters.cpu_time;
     result.tools.emplace_back(walks.size() > 1 ? tool_name(walk.mode) : "perf", state_of(walk));
   }
   if (walks.size() > 1) {
     take_smart(walks.front(), walks.back(), session.frequency_hz, is_told_apart, result);
-  } else {
+  } else if (!walks.empty()) {
     count_by(walks.front(), session.frequency_hz, result);
     result.profile = std::move(walks.front().profile);
   }

@@ -32,6 +32,7 @@ struct FallbackRecording {
   // While no perf sampled, or what it had was lost with it: at most so long.
   std::chrono::nanoseconds paused{};
   std::chrono::microseconds perf_cpu_time{};
+  bool is_blind = false;  // no perf ran, or none has told of any sample and it failed
 };
 
 // What one perf tells of a session.
@@ -39,6 +40,7 @@ struct PerfWalk {
   PerfMode mode = PerfMode::fp;  // or dwarf
   Profile profile;
   std::uint64_t samples = 0;
+  bool has_told = false;   // of any sample, wanted or not
   std::uint64_t late = 0;  // of these: what was read too late for the session before
   bool is_whole = true;    // else what is left counts for the next session
   PerfSession::Account account;

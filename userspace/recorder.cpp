@@ -223,7 +223,10 @@ std::vector<int> Recorder::fds() const {
 void Recorder::hear_processes() {
   // Before the drain: all execs up to then are known after it.
   const std::uint64_t now_ns = TableClock::now().monotonic_ns;
-  stream_.drain([this](const ProcessRecord& record) { on_record(record); });
+  {
+    const PacedWork hearing(&hearing_pacer_);
+    stream_.drain([this](const ProcessRecord& record) { on_record(record); });
+  }
   const PacedWork feeding(pacer_.get());
   follower_.take_tables(now_ns);
   follower_.catch_up();
@@ -253,7 +256,6 @@ void Recorder::note(const MapRecord& record) {
     if (!has_time_to_prepare()) {
       return;  // its file is found at the first sample, if the process lives
     }
-    const PacedWork noting(pacer_.get());
     locator_.note_file({.pid = static_cast<pid_t>(record.pid),
                         .start = record.start,
                         .end = record.start + record.size_bytes,
@@ -325,6 +327,12 @@ PythonFeeder::Counters Recorder::python_counters() const {
   return python_ ? python_->counters() : PythonFeeder::Counters();
 }
 
+std::chrono::milliseconds Recorder::rest() {
+  // A ring of the stream holds what a CPU does in 100 ms at 2,000 programs a second.
+  constexpr std::chrono::milliseconds kRest(50);
+  return is_paused_ || !hearing_pacer_.may_begin() ? kRest : std::chrono::milliseconds(0);
+}
+
 Result<> Recorder::on_readable() {
   TRY(sampler_.consume());
   take_python_names();
@@ -366,7 +374,7 @@ Result<> Recorder::take_ended_generation() {
   const std::uint64_t now_ns = TableClock::now().monotonic_ns;
   TRY(sampler_.read_ended([&](const CountedStack& stack) { take_stack(stack, now_ns); }));
   TRY(take_generation());
-  locating_time_ += thread_cpu_time() - begin;
+  stacks_time_ += thread_cpu_time() - begin;
   return {};
 }
 

@@ -98,9 +98,14 @@ class Recorder {
   Result<> set_frequency(int frequency) { return sampler_.set_frequency(frequency); }
   // Files' tables and names, which can wait, may take so much CPU time a second: see CpuPacer.
   [[nodiscard]] CpuPacer& pacer() { return *pacer_; }
+  // Likewise hearing what processes do: once it has taken more, it is heard some times a second in
+  // place of at once.
+  [[nodiscard]] CpuPacer& hearing_pacer() { return hearing_pacer_; }
+  // For how long what fds() tell may wait.
+  [[nodiscard]] std::chrono::milliseconds rest();
   // CPU time that stacks have taken so far.
   [[nodiscard]] std::chrono::nanoseconds stacks_time() const {
-    return locating_time_ + resolver_.naming_time();
+    return stacks_time_ + resolver_.naming_time();
   }
   // Programs and mappings that were left until they are sampled, because of the pacer or a pause.
   [[nodiscard]] std::uint64_t unprepared() const { return unprepared_; }
@@ -198,7 +203,8 @@ class Recorder {
 
   SamplingEvent event_{};
   std::unique_ptr<CpuPacer> pacer_;  // threads of those below ask it
-  ProcessStream stream_;             // heard from before the first sample
+  CpuPacer hearing_pacer_;
+  ProcessStream stream_;  // heard from before the first sample
   ProcessTable processes_;
   Locator locator_;
   PythonPackages packages_;  // the resolver's thread alone
@@ -220,7 +226,7 @@ class Recorder {
   std::uint64_t listed_ns_ = 0;                 // when that was, CLOCK_MONOTONIC
   bool waits_for_names_ = true;
   bool is_paused_ = false;
-  std::chrono::nanoseconds locating_time_{};
+  std::chrono::nanoseconds stacks_time_{};  // on this thread
   std::uint64_t unprepared_ = 0;
 
   // Of the session.

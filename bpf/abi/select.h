@@ -51,6 +51,7 @@ ABI_ASSERT(sizeof(struct sel_cgroup) == 16, "sel_cgroup has no padding");
 enum sel_cgroup_flags {
 	SEL_CGROUP_INCLUDED = 1,
 	SEL_CGROUP_EXCLUDED = 2,
+	SEL_CGROUP_ALONE = 4, /* included without what lies below */
 };
 
 /* How sel_cgroups is read; user space may change it at any time. */

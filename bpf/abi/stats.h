@@ -51,7 +51,10 @@
 	X(note, python_names_lost,                                                               \
 	  "Python frames without a name: it could not be read or sent at that moment")           \
 	X(note, cgroups_too_deep, "runs whose cgroup has more ancestors than are compared")      \
-	X(total, run_ns, "time of the sampling program in nanoseconds, where a budget asks for it")
+	X(total, run_ns,                                                                         \
+	  "time of the sampling program in nanoseconds, where a budget asks for it")             \
+	X(total, follow_ns,                                                                      \
+	  "time of the programs that follow processes and mappings, likewise in nanoseconds")
 
 /* One value per CPU; bpftool prints it with these names. */
 struct cpu_stats {

@@ -94,7 +94,7 @@ __noinline u32 sel_flags_in(u32 hierarchy)
 			return found; /* above the root */
 		flags = bpf_map_lookup_elem(&sel_cgroups, &key);
 		if (flags)
-			found |= *flags;
+			found |= level ? *flags & ~SEL_CGROUP_ALONE : *flags;
 		if (found & SEL_CGROUP_EXCLUDED)
 			return found;
 		cgroup = kc_cgroup_parent(cgroup);
@@ -113,7 +113,7 @@ static __always_inline bool sel_is_cgroup_selected(void)
 	for (u32 hierarchy = 0; hierarchy < SEL_HIERARCHY_COUNT; hierarchy++)
 		if (hierarchies >> hierarchy & 1)
 			found |= sel_flags_in(hierarchy);
-	return found & SEL_CGROUP_INCLUDED && !(found & SEL_CGROUP_EXCLUDED);
+	return found & (SEL_CGROUP_INCLUDED | SEL_CGROUP_ALONE) && !(found & SEL_CGROUP_EXCLUDED);
 }
 
 /* A function of its own: its many paths stay apart from those of its caller. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -101,14 +102,34 @@ void touch(const std::string& path) {
   }
 }
 
-// Options that are read at the start alone, and differ.
+// An option that SIGHUP reads again; all others hold until the next start.
+struct ReadAgain {
+  std::string_view option;
+  void (*take)(RecordOptions& options, const RecordOptions& read);
+};
+
+constexpr auto kReadAgain = std::to_array<ReadAgain>({
+    {"pids", [](RecordOptions& options, const RecordOptions& read) { options.pids = read.pids; }},
+    {"cgroup",
+     [](RecordOptions& options, const RecordOptions& read) { options.cgroups = read.cgroups; }},
+    {"cgroup-exclude",
+     [](RecordOptions& options, const RecordOptions& read) {
+       options.excluded_cgroups = read.excluded_cgroups;
+     }},
+    {"container", [](RecordOptions& options,
+                     const RecordOptions& read) { options.containers = read.containers; }},
+    {"comm", [](RecordOptions& options, const RecordOptions& read) { options.comms = read.comms; }},
+    {"frequency", [](RecordOptions& options,
+                     const RecordOptions& read) { options.frequency_hz = read.frequency_hz; }},
+});
+
+// Options that are not read again, and differ.
 std::vector<std::string> fixed_differences(const ParsedArguments& before,
                                            const ParsedArguments& after) {
-  constexpr auto kRead = std::to_array<std::string_view>(
-      {"pids", "cgroup", "cgroup-exclude", "container", "comm", "frequency"});
   std::vector<std::string> names;
   for (const Option& option : agent_syntax().options) {
-    const bool is_read = std::ranges::find(kRead, option.name) != kRead.end();
+    const bool is_read =
+        std::ranges::find(kReadAgain, option.name, &ReadAgain::option) != kReadAgain.end();
     if (!is_read && !std::ranges::equal(before.all(option.name), after.all(option.name))) {
       names.emplace_back(option.name);
     }
@@ -197,9 +218,7 @@ void AgentRun::on_boundary() {
 
 void AgentRun::tell_state() const {
   health_.manager().tell_status(
-      sessions_->is_sampling() ? fmt::format("sampling at {} Hz, {} sessions written",
-                                             sessions_->frequency_hz(), counters_.written.load())
-                               : "no session is on, trying again when the next should begin");
+      fmt::format("{}, {} sessions written", sessions_->state_text(), counters_.written.load()));
 }
 
 void AgentRun::on_signal(AgentSignals& signals) {
@@ -213,7 +232,7 @@ void AgentRun::on_signal(AgentSignals& signals) {
 void AgentRun::reload() {
   health_.manager().tell_reloading();
   read_again();
-  health_.manager().tell_ready("sampling");
+  health_.manager().tell_ready(sessions_->state_text());
 }
 
 void AgentRun::read_again() {
@@ -227,13 +246,9 @@ void AgentRun::read_again() {
     LOG_WARNING("--{} has changed, continuing with what it was until the next start", name);
   }
   AgentOptions changed = options_;
-  RecordOptions& recording = changed.recording;
-  recording.frequency_hz = read->options.recording.frequency_hz;
-  recording.pids = std::move(read->options.recording.pids);
-  recording.cgroups = std::move(read->options.recording.cgroups);
-  recording.excluded_cgroups = std::move(read->options.recording.excluded_cgroups);
-  recording.containers = std::move(read->options.recording.containers);
-  recording.comms = std::move(read->options.recording.comms);
+  for (const ReadAgain& again : kReadAgain) {
+    again.take(changed.recording, read->options.recording);
+  }
   sessions_->change(changed);
   LOG_INFO("selection and frequency were read again, they hold from the next session on");
 }
@@ -246,7 +261,7 @@ constexpr std::chrono::milliseconds kLeastNameTime(100);
 Result<> AgentRun::run(AgentSignals& signals) {
   TRY(start(signals));
   LOG_INFO("sampling at {} Hz, sessions of {} s", sessions_->frequency_hz(), options_.duration_s);
-  health_.manager().tell_ready("sampling");
+  health_.manager().tell_ready(sessions_->state_text());
   constexpr std::chrono::milliseconds kBeat(250);
   while (!is_over_) {
     health_.publish(*sessions_, counters_);

@@ -194,6 +194,30 @@ Result<> read_process(const ParsedArguments& parsed, AgentOptions& options) {
   return {};
 }
 
+Result<AgentOptions> read_options(const ParsedArguments& parsed) {
+  AgentOptions options;
+  options.recording.frequency_hz = kAgentFrequencyHz;
+  options.recording.budget.cpu_percent = 1;
+  TRY(read_profiling_mode(parsed, options.recording));
+  TRY(read_recording(parsed, options.recording));
+  if (const std::string* text = parsed.find("duration")) {
+    options.duration_s = TRY(parse_integer("duration", *text, 1, kMaxDurationSeconds));
+  }
+  TRY(read_files(parsed, options));
+  TRY(read_process(parsed, options));
+  const bool needs_output = !options.recording.is_dry_run && !options.prints_config;
+  if (options.output_dir.empty() && needs_output) {
+    return fail(Errc::malformed,
+                "Must pass at least one output method (--upload-results / --output-dir)");
+  }
+  return options;
+}
+
+Result<> check_options(const ParsedArguments& parsed) {
+  TRY(read_options(parsed));
+  return {};
+}
+
 }  // namespace
 
 const Syntax& agent_syntax() {
@@ -215,22 +239,8 @@ const Syntax& agent_syntax() {
 }
 
 Result<AgentOptions> read_agent_options(const ParsedArguments& parsed) {
-  AgentOptions options;
-  options.recording.frequency_hz = kAgentFrequencyHz;
-  options.recording.budget.cpu_percent = 1;
-  TRY(read_profiling_mode(parsed, options.recording));
-  TRY(read_recording(parsed, options.recording));
-  if (const std::string* text = parsed.find("duration")) {
-    options.duration_s = TRY(parse_integer("duration", *text, 1, kMaxDurationSeconds));
-  }
-  TRY(read_files(parsed, options));
-  TRY(read_process(parsed, options));
-  const bool needs_output = !options.recording.is_dry_run && !options.prints_config;
-  if (options.output_dir.empty() && needs_output) {
-    return fail(Errc::malformed,
-                "Must pass at least one output method (--upload-results / --output-dir)");
-  }
-  return options;
+  TRY(check_each_value(parsed, check_options));
+  return read_options(parsed);
 }
 
 }  // namespace waggle

@@ -11,7 +11,6 @@
 
 #include "base/cpu_pacer.h"
 #include "base/log.h"
-#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
 #include "userspace/output/flame_graph.h"
 #include "userspace/output/profile_header.h"
@@ -103,13 +102,18 @@ class Ended {
   SessionCounters& counters_;
 };
 
-Result<SessionSettings> find_settings(const RecordOptions& recording, SelectionFinder& finder) {
-  SessionSettings settings;
-  settings.frequency_hz = TRY(allowed_frequency(recording));
-  settings.selection = TRY(finder.find());
-  settings.pids = TRY(find_processes(recording.pids));
-  return settings;
-}
+// Of one session, likewise.
+class WritingTime {
+ public:
+  explicit WritingTime(EngineGovernor& governor) : governor_(governor) {}
+  WritingTime(const WritingTime&) = delete;
+  WritingTime& operator=(const WritingTime&) = delete;
+  ~WritingTime() { governor_.add_writing_time(thread_cpu_time() - begin_); }
+
+ private:
+  EngineGovernor& governor_;
+  std::chrono::nanoseconds begin_ = thread_cpu_time();
+};
 
 // Whatever their order.
 bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
@@ -119,6 +123,7 @@ bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
 void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
                  const Tellers& tellers) {
   const Ended ended(counters);
+  const WritingTime writing(tellers.governor);
   auto result = end();
   if (!result) {
     ++counters.failed;
@@ -141,13 +146,13 @@ void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& coun
 AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
                              SessionCounters& counters, std::function<bool()> is_ending)
     : options_(options),
-      finder_(std::make_unique<SelectionFinder>(options.recording)),
       counters_(counters),
       is_ending_(std::move(is_ending)),
       applications_(options.recording),
       governor_(options.recording.budget, options.recording.frequency_hz, true, applications_),
       watch_(
           loop, [this] { on_readable(); }, [this] { on_tick(); }),
+      selection_(options.recording, told_),
       metadata_(options.recording),
       containers_(options.recording) {}
 
@@ -155,12 +160,16 @@ AgentSessions::AgentSessions(const AgentOptions& options, EventLoop& loop,
 Result<> AgentSessions::begin_recording() {
   RecordOptions recording = options_.recording;
   recording.duration_s = options_.duration_s;
-  settings_ = TRY(find_settings(recording, *finder_));
+  settings_.frequency_hz = TRY(allowed_frequency(recording));
+  settings_.pids = TRY(find_processes(recording.pids));
   governor_.ask(settings_.frequency_hz);
   ChosenEngine chosen =
-      TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, turns_));
+      TRY(prepare_engine(recording, governor_.frequency_hz(), EngineUse::sessions, sequence_));
   if (!chosen.warning.empty()) {
     told_.warn(chosen.warning);
+  }
+  if (!chosen.says.empty()) {
+    told_.inform(chosen.says);
   }
   left_out_ = std::move(chosen.left_out);
   engine_reason_ = std::move(chosen.choice.reason);
@@ -191,10 +200,35 @@ Result<> AgentSessions::begin_session() {
   return {};
 }
 
+std::string AgentSessions::state_text() const {
+  if (engine_ == nullptr) {
+    return "no session is on, trying again when the next should begin";
+  }
+  return governor_.is_paused() ? "sampling is paused to stay within the budget"
+                               : fmt::format("sampling at {} Hz", frequency_hz());
+}
+
 Result<> AgentSessions::start() {
   TRY(metadata_.prepare());
   applications_.take_told(metadata_.take_told());
-  return begin_session();
+  auto selection = TRY(selection_.find_first(is_ending_));
+  if (!selection) {
+    return {};  // it has nothing yet
+  }
+  settings_.selection = *std::move(selection);
+  TRY(begin_session());
+  next_cut_ = Clock::now();
+  look_for_next();
+  return {};
+}
+
+// While this session is on.
+void AgentSessions::look_for_next() {
+  const std::chrono::seconds session(options_.duration_s);
+  while (next_cut_ <= Clock::now()) {
+    next_cut_ += session;
+  }
+  selection_.look_for(next_cut_, session);
 }
 
 // In a handler of the loop: the engine is still in use there.
@@ -288,62 +322,61 @@ void AgentSessions::write(SessionEnd end, const EngineGovernor::Rate& rate, cons
 
 void AgentSessions::change(const AgentOptions& options) {
   next_options_ = options;
-  next_finder_ = std::make_unique<SelectionFinder>(options.recording);
-  next_finder_->begin();
+  selection_.change(options.recording);
 }
 
 // What the next session is to have other than this one, if anything.
-Result<std::optional<SessionSettings>> AgentSessions::find_change() {
-  if (next_options_) {
-    return TRY(find_settings(next_options_->recording, *next_finder_));
-  }
-  if (!finder_->may_change()) {
+AgentSessions::Change AgentSessions::find_change() {
+  auto found = TRY(selection_.take());
+  if (!found) {
     return std::nullopt;
   }
-  Selection found = TRY(finder_->find());
   const Selection& now = settings_.selection;
-  if (is_same(found.included, now.included) && is_same(found.excluded, now.excluded)) {
+  SessionSettings change = settings_;
+  if (next_options_) {
+    change.frequency_hz = TRY(allowed_frequency(next_options_->recording));
+    change.pids = TRY(find_processes(next_options_->recording.pids));
+  } else if (is_same(found->included, now.included) && is_same(found->excluded, now.excluded)) {
     return std::nullopt;
   }
-  SessionSettings change = settings_;
-  change.selection = std::move(found);
+  change.selection = *std::move(found);
   return change;
 }
 
-void AgentSessions::adopt(SessionSettings settings) {
-  settings_ = std::move(settings);
-  if (!next_options_) {
-    return;
-  }
-  options_ = *std::exchange(next_options_, std::nullopt);
-  finder_ = std::move(next_finder_);
-  LOG_INFO("sampling at {} Hz, with the selection that was read again", settings_.frequency_hz);
-}
-
-Result<> AgentSessions::cut() {
-  Result<std::optional<SessionSettings>> change = find_change();
-  const bool is_changed = change && *change;
-  if (is_changed && !engine_->can_change()) {
-    restart();
-    return {};
-  }
-  const Moment now;
-  auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
-  write(std::move(cut.end), governor_.take_rate(*engine_), now);
-  const Result<> changed = change ? std::move(cut.changed) : std::unexpected(change.error());
-  if (!changed) {
-    const std::string problem = changed.error().what + ": continuing with the selection as it was";
+// For the session that begins.
+void AgentSessions::adopt(Change change) {
+  if (!change) {
+    const std::string problem = change.error().what + ": continuing with the selection as it was";
     if (std::exchange(next_options_, std::nullopt)) {
+      selection_.forget_change();
       LOG_ERROR("{}", problem);  // each time that somebody asks
     } else {
       told_.warn(problem);
     }
-  } else if (is_changed) {
-    const bool is_other_frequency = (*change)->frequency_hz != settings_.frequency_hz;
-    adopt(**std::move(change));
-    if (is_other_frequency) {
-      governor_.ask(settings_.frequency_hz, *engine_);
+  } else if (*change) {
+    settings_ = **std::move(change);
+    if (next_options_) {
+      options_ = *std::exchange(next_options_, std::nullopt);
+      selection_.settle();
+      LOG_INFO("{} at {} Hz, with the selection that was read again",
+               governor_.is_paused() ? "once the budget lets it, sampling" : "sampling",
+               settings_.frequency_hz);
     }
+  }
+}
+
+Result<> AgentSessions::cut(Change& change) {
+  const bool is_changed = change && *change;
+  const Moment now;
+  auto cut = TRY(engine_->cut(is_changed ? &**change : nullptr));
+  write(std::move(cut.end), governor_.take_rate(*engine_), now);
+  if (is_changed && !cut.changed) {
+    change = std::unexpected(std::move(cut.changed).error());
+  }
+  const int frequency_hz = settings_.frequency_hz;
+  adopt(std::move(change));
+  if (settings_.frequency_hz != frequency_hz) {
+    governor_.ask(settings_.frequency_hz, *engine_);
   }
   note_begin(now);
   watch();
@@ -363,15 +396,15 @@ void AgentSessions::finish_files(milliseconds patience) {
   }
   LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
               writer_.waiting());
-  turns_->hurry();
+  sequence_.turns->hurry();
   if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
     engine->hurry();
   }
   writer_.finish();
 }
 
-// An engine that cannot be cut, or that has failed, is followed by another.
-void AgentSessions::restart() {
+// One that is in the way of the next session, or that has failed, is followed by another.
+void AgentSessions::restart(Change change) {
   watch_.unwatch();
   if (engine_ != nullptr) {
     if (const Result<> stopped = engine_->stop(); stopped) {
@@ -385,10 +418,7 @@ void AgentSessions::restart() {
     }
   }
   engine_ = nullptr;
-  if (next_options_) {
-    options_ = *std::exchange(next_options_, std::nullopt);
-    finder_ = std::move(next_finder_);
-  }
+  adopt(std::move(change));
   if (const Result<> begun = begin_session(); !begun) {
     ++counters_.failed;
     if (!std::exchange(is_failing_, true)) {
@@ -400,19 +430,28 @@ void AgentSessions::restart() {
   is_failing_ = false;
 }
 
+// To sample on: as it is, or as the next session is to be.
+bool AgentSessions::needs_another_engine(const Change& change) const {
+  if (engine_ == nullptr || is_failing_ || !engine_->can_cut()) {
+    return true;
+  }
+  const bool is_changed = change && *change;
+  return governor_.waits_for_next() || (is_changed && !engine_->can_change());
+}
+
 void AgentSessions::turn() {
-  const bool is_sound = engine_ != nullptr && !is_failing_;
-  if (!is_sound || !engine_->can_cut() || governor_.waits_for_next()) {
-    restart();
-    return;
-  }
-  if (const Result<> done = cut(); !done) {
+  Change change = find_change();
+  if (needs_another_engine(change)) {
+    restart(std::move(change));
+  } else if (const Result<> done = cut(change); !done) {
     fail_session(done.error());
-    restart();
+    restart(std::move(change));
   }
+  look_for_next();
 }
 
 Result<> AgentSessions::stop() {
+  selection_.stop();
   if (engine_ == nullptr) {
     return {};
   }

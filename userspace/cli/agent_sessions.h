@@ -23,12 +23,11 @@
 #include "userspace/cli/engine_watch.h"
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
-#include "userspace/cli/record_selection.h"
 #include "userspace/cli/recording_report.h"
+#include "userspace/cli/session_selection.h"
 #include "userspace/cli/session_writer.h"
 #include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
-#include "userspace/runtime_profilers/turns.h"
 
 namespace waggle {
 
@@ -66,7 +65,9 @@ class AgentSessions {
   void finish_files(std::chrono::milliseconds patience);
 
   // Whether samples are taken.
-  [[nodiscard]] bool is_sampling() const { return engine_ != nullptr; }
+  [[nodiscard]] bool is_sampling() const { return engine_ != nullptr && !governor_.is_paused(); }
+  // "sampling at 99 Hz".
+  [[nodiscard]] std::string state_text() const;
   [[nodiscard]] std::size_t waiting_files() const { return writer_.waiting(); }
   [[nodiscard]] int frequency_hz() const { return governor_.frequency_hz(); }
   [[nodiscard]] const EngineGovernor& governor() const { return governor_; }
@@ -85,10 +86,13 @@ class AgentSessions {
 
   Result<> begin_recording();
   Result<> begin_session();
-  Result<std::optional<SessionSettings>> find_change();
-  void adopt(SessionSettings settings);
-  Result<> cut();
-  void restart();
+  using Change = Result<std::optional<SessionSettings>>;
+  Change find_change();
+  void adopt(Change change);
+  void look_for_next();
+  Result<> cut(Change& change);
+  void restart(Change change);
+  [[nodiscard]] bool needs_another_engine(const Change& change) const;
   void note_begin(const Moment& now);
   void write(SessionEnd end, const EngineGovernor::Rate& rate, const Moment& now);
   [[nodiscard]] std::vector<std::string> excluded() const;
@@ -101,24 +105,24 @@ class AgentSessions {
   void fail_session(const Error& error);
 
   AgentOptions options_;
-  std::unique_ptr<SelectionFinder> finder_;
   std::optional<AgentOptions> next_options_;
-  std::unique_ptr<SelectionFinder> next_finder_;
   SessionSettings settings_;  // of the session
   SessionCounters& counters_;
   std::function<bool()> is_ending_;
   std::string engine_reason_;
   std::vector<std::string> left_out_;  // by limits, with the engine
-  std::shared_ptr<RuntimeTurns> turns_ = std::make_shared<RuntimeTurns>();  // of all sessions
-  ApplicationTelling applications_;                                         // outlives the engines
+  EngineSequence sequence_;            // of all sessions
+  ApplicationTelling applications_;    // outlives the engines
   EngineGovernor governor_;
   std::unique_ptr<RecordEngine> engine_;  // nullptr: it failed, the next turn makes another
   std::weak_ptr<RecordEngine> ending_;    // the last one, on its way to a file
   EngineWatch watch_;                     // before the engine goes, its descriptors do
   Moment begin_;
+  Clock::time_point next_cut_;  // by the clock, as the caller's timer
   Clock::time_point next_housekeeping_;
   std::string last_problem_;
   ToldOnce told_;
+  SessionSelection selection_;
   bool is_failing_ = false;  // told once
   SystemMetrics metrics_;    // of the session
   RecordMetadata metadata_;  // the writer's thread alone, once a session is on

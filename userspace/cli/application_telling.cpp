@@ -13,7 +13,9 @@ ApplicationTelling::ApplicationTelling(const RecordOptions& options)
     reader_.emplace(ApplicationWishes{.has_metadata = options.has_application_metadata,
                                       .has_ids = options.has_application_ids,
                                       .java_arguments = options.java_id_arguments,
-                                      .wants_spark = options.has_spark_ids});
+                                      .wants_spark = options.has_spark_ids,
+                                      .has_jvm_flags = options.has_jvm_flags,
+                                      .jvm_flags = options.jvm_flags});
   }
 }
 

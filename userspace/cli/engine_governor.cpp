@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -25,10 +26,10 @@ constexpr std::array<std::string_view, 3> kFeatureNames = {
 std::string why(const Governor::Decision& decision, const Budget& budget) {
   const Governor::Shares& shares = decision.shares;
   return fmt::format(
-      "waggle costs {:.2f} % of a core (samples {:.2f}, files {:.2f}, tools and metadata {:.2f}), "
-      "--cpu-budget allows {:g}",
-      shares.total, shares.sampling, shares.background, shares.all_features,
-      budget.cpu_percent.value_or(0));
+      "waggle costs {:.2f} % of a core (samples {:.2f}, processes {:.2f}, files {:.2f}, tools and "
+      "metadata {:.2f}, the rest {:.2f}), --cpu-budget allows {:g}",
+      shares.total, shares.sampling, shares.hearing, shares.background, shares.all_features,
+      shares.rest(), budget.cpu_percent.value_or(0));
 }
 
 }  // namespace
@@ -41,7 +42,9 @@ EngineGovernor::EngineGovernor(const Budget& budget, int frequency_hz, bool has_
 
 void EngineGovernor::pace(RecordEngine& engine, nanoseconds credit) {
   if (governor_.budget().cpu_percent) {
-    engine.pace(governor_.background_a_second(), credit);
+    engine.pace({.background = governor_.background_a_second(),
+                 .credit = credit,
+                 .hearing = governor_.hearing_a_second()});
   }
 }
 
@@ -64,7 +67,7 @@ void EngineGovernor::ask(int frequency_hz, RecordEngine& engine) {
   applied_hz_ = frequency_hz;
   effective_.begin(applied_hz_, engine.sample_count());
   if (governor_.frequency_hz() != frequency_hz) {
-    change_frequency({.step = Governor::Step::lower}, engine);
+    (void)set_frequency(fmt::format("--cpu-budget {:g}", *governor_.budget().cpu_percent), engine);
   }
 }
 
@@ -77,28 +80,40 @@ void EngineGovernor::add_page_time(nanoseconds page, nanoseconds session) {
   }
 }
 
+void EngineGovernor::add_writing_time(nanoseconds writing) {
+  writing_time_ = writing_time_.load() + writing;
+}
+
 Cost EngineGovernor::measure(RecordEngine& engine, std::optional<pid_t> command) const {
   const EngineFigures figures = engine.figures();
   const nanoseconds children = children_cpu_time(command);
   const nanoseconds kernel(figures.stats.run_ns);
-  const nanoseconds page = page_time_.load();
+  const nanoseconds following(figures.stats.follow_ns);
+  const nanoseconds writing = writing_time_.load();
+  const nanoseconds page = page_time_.load();  // is added first, and they are read this way round
   Cost cost{.time = Clock::now(),
-            .total = own_cpu_time() + children + kernel,
-            .sampling = figures.stacks_time + kernel,
+            .total = own_cpu_time() + children + kernel + following,
+            .sampling = figures.stacks_time + kernel + std::max(writing - page, nanoseconds(0)),
             .background = figures.background_time + page,
+            .hearing = figures.hearing_time + following,
             .features = std::vector<nanoseconds>(kFeatureCount),
             .memory_bytes = own_memory().anonymous_bytes + figures.bpf_map_bytes};
   if (figures.has_sampling_children) {
     cost.sampling += children;
+    cost.features[kRuntimes] = figures.runtimes_time;
   } else {
-    cost.features[kRuntimes] = children;
+    cost.features[kRuntimes] = figures.runtimes_time + children;
   }
   cost.features[kApplications] = applications_.cpu_time();
   return cost;
 }
 
 void EngineGovernor::housekeep(RecordEngine& engine, std::optional<pid_t> command) {
-  if (!governor_.budget().is_limited() || waits_for_next_) {
+  if (!governor_.budget().is_limited()) {
+    return;
+  }
+  if (waits_for_next_) {
+    take_step(governor_.judge_memory_alone(measure(engine, command)), engine);
     return;
   }
   take_step(governor_.judge(measure(engine, command)), engine);
@@ -136,25 +151,29 @@ void EngineGovernor::take_step(const Governor::Decision& decision, RecordEngine&
 
 void EngineGovernor::change_frequency(const Governor::Decision& decision, RecordEngine& engine) {
   const bool is_lower = decision.step == Governor::Step::lower;
-  ++(is_lower ? counters_.lowered : counters_.raised);
+  if (set_frequency(why(decision, governor_.budget()), engine)) {
+    ++(is_lower ? counters_.lowered : counters_.raised);
+  }
+}
+
+// Whether it is another now, or from the next session on.
+bool EngineGovernor::set_frequency(const std::string& reason, RecordEngine& engine) {
   const int hz = governor_.frequency_hz();
   const std::uint64_t samples = engine.sample_count();
   const Result<> set = engine.set_frequency(hz);
-  const std::string reason = decision.shares.total == 0
-                                 ? fmt::format("--cpu-budget {:g}", *governor_.budget().cpu_percent)
-                                 : why(decision, governor_.budget());
   if (!set && set.error().code == Errc::unsupported) {
     waits_for_next_ = true;
     LOG_INFO("{}: {}", reason,
              has_sessions_ ? fmt::format("sampling at {} Hz from the next session on", hz)
                            : "going on, since " + set.error().what);
-    return;
+    return has_sessions_;
   }
   if (!set) {
     LOG_WARNING("{}, trying again", set.error().what);  // one CPU; housekeep() of the engine does
   }
   effective_.change(hz, samples);
   LOG_INFO("{}: sampling at {} Hz in place of {}", reason, hz, std::exchange(applied_hz_, hz));
+  return true;
 }
 
 void EngineGovernor::switch_feature(const Governor::Decision& decision, RecordEngine& engine) {

@@ -41,9 +41,9 @@ class EngineGovernor {
   EngineGovernor(const Budget& budget, int frequency_hz, bool has_sessions,
                  ApplicationTelling& applications);
 
-  // That the next engine is to begin with.
   // What was decided needs another engine.
   [[nodiscard]] bool waits_for_next() const { return waits_for_next_; }
+  // That the next engine is to begin with.
   [[nodiscard]] int frequency_hz() const { return governor_.frequency_hz(); }
   // The engine samples from now on, at frequency_hz().
   void begin(RecordEngine& engine);
@@ -55,10 +55,13 @@ class EngineGovernor {
   // At a cut, or at the end.
   Rate take_rate(const RecordEngine& engine);
   // What could wait waits no longer.
-  static void hurry(RecordEngine& engine) { engine.pace(std::nullopt, {}); }
+  static void hurry(RecordEngine& engine) { engine.pace({}); }
 
   // On any thread: CPU time for the page of a session of that duration.
   void add_page_time(std::chrono::nanoseconds page, std::chrono::nanoseconds session);
+  // On any thread: CPU time for the files of a session, the page's with it.  Without that it falls
+  // with the frequency.
+  void add_writing_time(std::chrono::nanoseconds writing);
   [[nodiscard]] bool has_pages() const { return governor_.is_on(kPage); }
   // What the session goes without, for its header.
   [[nodiscard]] std::vector<std::string> left_out() const;
@@ -74,6 +77,7 @@ class EngineGovernor {
   [[nodiscard]] Cost measure(RecordEngine& engine, std::optional<pid_t> command) const;
   void take_step(const Governor::Decision& decision, RecordEngine& engine);
   void change_frequency(const Governor::Decision& decision, RecordEngine& engine);
+  bool set_frequency(const std::string& reason, RecordEngine& engine);
   void switch_feature(const Governor::Decision& decision, RecordEngine& engine);
   void pause(const Governor::Decision& decision, RecordEngine& engine);
   void pace(RecordEngine& engine, std::chrono::nanoseconds credit = {});
@@ -88,6 +92,7 @@ class EngineGovernor {
   std::optional<Clock::time_point> paused_since_;
   std::chrono::nanoseconds paused_{};
   std::atomic<std::chrono::nanoseconds> page_time_{};
+  std::atomic<std::chrono::nanoseconds> writing_time_{};
   std::atomic<double> page_share_ = 0;  // of the last session, in % of a core; 0: judged
   Counters counters_;
 };

@@ -2,7 +2,9 @@
 #include "userspace/cli/engine_start.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include "userspace/attach/sampling_event.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/cli/record_runtimes.h"
+#include "userspace/cli/runtime_round.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/tools/external_tools.h"
 
@@ -33,9 +36,16 @@ std::optional<pid_t> process_of(pid_t pid) {
   return parse_number<pid_t>(rest.substr(0, rest.find('\n')));
 }
 
+Result<std::unique_ptr<RecordEngine>> runtimes_only(RecordingFacts facts,
+                                                    const RecordOptions& options, int frequency_hz,
+                                                    const EngineSequence& sequence) {
+  return with_runtimes(TRY(make_idle_engine(options, std::move(facts))), options, frequency_hz,
+                       sequence.turns);
+}
+
 // --mode allocation: async-profiler alone, in each JVM.
 Result<ChosenEngine> prepare_allocation(const RecordOptions& options,
-                                        std::shared_ptr<RuntimeTurns> turns) {
+                                        const EngineSequence& sequence) {
   // Without it nothing here can sample: a feature that is missing, not a target.
   if (options.async_profiler_path.empty()) {
     if (const auto library = locate_tool("async-profiler", ""); !library) {
@@ -49,8 +59,8 @@ Result<ChosenEngine> prepare_allocation(const RecordOptions& options,
   ChosenEngine chosen;
   chosen.choice.reason = fmt::format("--mode allocation: a sample for {} bytes, on average",
                                      with_commas(options.alloc_interval_bytes));
-  chosen.engine =
-      TRY(with_runtimes(make_idle_engine(std::move(facts)), options, 0, std::move(turns)));
+  chosen.says = "async-profiler alone, in each JVM: " + chosen.choice.reason;
+  chosen.engine = TRY(runtimes_only(std::move(facts), options, 0, sequence));
   return chosen;
 }
 
@@ -69,12 +79,12 @@ Result<std::string> find_size_limit(const RecordOptions& options) {
 
 // The engine that is left out is told of once, and in the header.
 Result<ChosenEngine> prepare_without_system(std::string reason, const RecordOptions& options,
-                                            int frequency_hz, std::shared_ptr<RuntimeTurns> turns) {
+                                            int frequency_hz, const EngineSequence& sequence) {
   RecordingFacts facts;
   facts.engine = "none";
+  facts.event = "none";
   ChosenEngine chosen;
-  chosen.engine = TRY(
-      with_runtimes(make_idle_engine(std::move(facts)), options, frequency_hz, std::move(turns)));
+  chosen.engine = TRY(runtimes_only(std::move(facts), options, frequency_hz, sequence));
   chosen.left_out.push_back(reason + ": no samples of the system");
   // The same in each session: it is told once.
   chosen.warning = fmt::format(
@@ -85,22 +95,102 @@ Result<ChosenEngine> prepare_without_system(std::string reason, const RecordOpti
   return chosen;
 }
 
-Result<ChosenEngine> prepare_fallback(EngineChoice choice, const RecordOptions& options,
-                                      int frequency_hz, EngineUse use,
-                                      std::shared_ptr<RuntimeTurns> turns) {
-  auto perf = TRY(make_fallback_engine(options, frequency_hz));
-  RecordOptions runtimes = options;
-  if (use == EngineUse::looks) {
-    runtimes.java_mode = JavaMode::disabled;
-    runtimes.attaches_node_maps = false;
+// In the fallback: perf is not wanted, or cannot be used.
+RecordingFacts facts_without_perf(const std::string& state, std::string_view why) {
+  RecordingFacts facts;
+  facts.engine = "fallback";
+  facts.event = "none";
+  facts.tools.emplace_back("perf", state);
+  facts.excluded.push_back(runtimes_alone(why));
+  return facts;
+}
+
+struct PerfEngine {
+  std::unique_ptr<RecordEngine> engine;
+  PerfProgram perf;
+};
+
+Result<PerfEngine> prepare_perf(const RecordOptions& options, int frequency_hz, bool goes_on) {
+  PerfProgram perf = TRY(find_perf(options));
+  auto engine = TRY(make_fallback_engine(options, frequency_hz, perf.path, goes_on));
+  return PerfEngine{.engine = std::move(engine), .perf = std::move(perf)};
+}
+
+// A refusal holds for a while.
+Result<PerfEngine> ask_perf(const RecordOptions& options, int frequency_hz, bool goes_on,
+                            EngineSequence& sequence) {
+  constexpr std::chrono::minutes kPatience(10);
+  const auto now = std::chrono::steady_clock::now();
+  if (sequence.refusal && now < sequence.asked_again) {
+    return std::unexpected(*sequence.refusal);
   }
-  auto engine = TRY(with_runtimes(std::move(perf), runtimes, frequency_hz, std::move(turns)));
-  const bool is_asked = options.engine == Engine::fallback;
-  std::string warning = is_asked ? "" : choice.reason + "; continuing with perf instead";
-  return ChosenEngine{.choice = std::move(choice),
-                      .engine = std::move(engine),
-                      .left_out = {},
-                      .warning = std::move(warning)};
+  sequence.refusal.reset();
+  auto perf = prepare_perf(options, frequency_hz, goes_on);
+  if (!perf && goes_on) {
+    sequence.refusal = perf.error();
+    sequence.asked_again = now + kPatience;
+  }
+  return perf;
+}
+
+// The profilers of runtimes that there are without perf; none where a path that was given is wrong:
+// that is to be mended.
+std::vector<std::string> profilers_beside(const RecordOptions& options) {
+  const bool is_wrong = !options.perf_path.empty() && !locate_tool("perf", options.perf_path);
+  return is_wrong ? std::vector<std::string>() : find_usable_profilers(options);
+}
+
+// What is told before a line of it: why there is no BPF, where nobody asked for that.
+std::string reason_before(const EngineChoice& choice, const RecordOptions& options) {
+  return options.engine == Engine::fallback ? "" : choice.reason + "; ";
+}
+
+Result<ChosenEngine> prepare_beside_perf(EngineChoice choice, PerfEngine perf,
+                                         const RecordOptions& options, int frequency_hz,
+                                         const EngineSequence& sequence) {
+  ChosenEngine chosen;
+  chosen.engine = TRY(with_runtimes(std::move(perf.engine), options, frequency_hz, sequence.turns));
+  const std::string what =
+      fmt::format("sampling with perf {} ({})", perf.perf.version, perf.perf.path);
+  if (options.engine == Engine::fallback) {
+    chosen.says = fmt::format("{}: {}", what, choice.reason);
+  } else {
+    chosen.warning = reason_before(choice, options) + what + " instead";
+  }
+  chosen.choice = std::move(choice);
+  return chosen;
+}
+
+Result<ChosenEngine> prepare_fallback(EngineChoice choice, const RecordOptions& options,
+                                      int frequency_hz, EngineSequence& sequence) {
+  TRY(check_fallback(options));
+  ChosenEngine chosen;
+  if (options.is_perf_disabled) {
+    chosen.engine =
+        TRY(runtimes_only(facts_without_perf("disabled (--perf-mode)", "--perf-mode disabled"),
+                          options, frequency_hz, sequence));
+    chosen.choice = std::move(choice);
+    chosen.says = "--perf-mode disabled: the stacks of runtimes alone";
+    return chosen;
+  }
+  const std::vector<std::string> others = profilers_beside(options);
+  auto perf = ask_perf(options, frequency_hz, !others.empty(), sequence);
+  if (perf) {
+    return prepare_beside_perf(std::move(choice), *std::move(perf), options, frequency_hz,
+                               sequence);
+  }
+  if (others.empty()) {
+    return std::unexpected(std::move(perf).error());
+  }
+  const std::string& why = perf.error().what;
+  chosen.engine = TRY(runtimes_only(facts_without_perf(why, why), options, frequency_hz, sequence));
+  chosen.warning = fmt::format(
+      "{}{}; continuing with {} alone: no native and no kernel stacks, and nothing of other "
+      "programs (see: waggle doctor)",
+      reason_before(choice, options), why, fmt::join(others, ", "));
+  chosen.choice = std::move(choice);
+  chosen.refusal = std::move(perf).error();
+  return chosen;
 }
 
 }  // namespace
@@ -123,31 +213,32 @@ Result<int> allowed_frequency(const RecordOptions& options) {
 }
 
 Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_hz, EngineUse use,
-                                    std::shared_ptr<RuntimeTurns> turns) {
+                                    EngineSequence& sequence) {
   if (options.mode == ProfilingMode::allocation) {
-    return prepare_allocation(options, std::move(turns));
+    return prepare_allocation(options, sequence);
   }
   if (std::string limit = TRY(find_size_limit(options)); !limit.empty()) {
-    return prepare_without_system(std::move(limit), options, frequency_hz, std::move(turns));
+    return prepare_without_system(std::move(limit), options, frequency_hz, sequence);
   }
   EngineChoice choice = TRY(choose_engine(options.engine, ask_host()));
   if (choice.is_fallback) {
-    return prepare_fallback(std::move(choice), options, frequency_hz, use, std::move(turns));
+    return prepare_fallback(std::move(choice), options, frequency_hz, sequence);
   }
   auto engine = use == EngineUse::recording ? make_ebpf_engine(options, frequency_hz)
                                             : make_lasting_ebpf_engine(options, frequency_hz);
   if (!engine && options.engine != Engine::ebpf) {
-    return prepare_fallback(choose_after_refusal(engine.error()), options, frequency_hz, use,
-                            std::move(turns));
+    return prepare_fallback(choose_after_refusal(engine.error()), options, frequency_hz, sequence);
   }
   if (!engine) {
     return std::unexpected(std::move(engine).error());
   }
-  ChosenEngine chosen{
-      .choice = std::move(choice), .engine = *std::move(engine), .left_out = {}, .warning = {}};
+  ChosenEngine chosen;
+  chosen.says = fmt::format("sampling in the kernel (ebpf): {}", choice.reason);
+  chosen.choice = std::move(choice);
+  chosen.engine = *std::move(engine);
   if (use != EngineUse::looks) {
     chosen.engine =
-        TRY(with_runtimes(std::move(chosen.engine), options, frequency_hz, std::move(turns)));
+        TRY(with_runtimes(std::move(chosen.engine), options, frequency_hz, sequence.turns));
   }
   return chosen;
 }

@@ -2,7 +2,8 @@
 #include "userspace/cli/engine_watch.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "base/log.h"
 
 namespace waggle {
 
@@ -15,12 +16,14 @@ constexpr milliseconds kFirstTick(100);
 
 }  // namespace
 
-Result<> EngineWatch::watch(const RecordEngine& engine) {
+Result<> EngineWatch::watch(RecordEngine& engine) {
   unwatch();  // all: one that was closed may have its number again
+  engine_ = &engine;
+  descriptors_ = TRY(EventLoop::open());
   for (const int fd : engine.fds()) {
-    TRY(loop_.add(fd, on_readable_));
-    watched_.push_back(fd);
+    TRY(descriptors_->add(fd, [] {}));
   }
+  TRY(watch_descriptors());
   const milliseconds interval = engine.tick_interval();
   timer_ = TRY(open_timer(std::min(kFirstTick, interval), interval));
   return loop_.add(timer_.get(), [this] {
@@ -29,14 +32,47 @@ Result<> EngineWatch::watch(const RecordEngine& engine) {
   });
 }
 
-void EngineWatch::unwatch() {
-  for (const int fd : watched_) {
-    loop_.remove(fd);
+Result<> EngineWatch::watch_descriptors() {
+  return loop_.add(descriptors_->fd(), [this] { hear(); });
+}
+
+void EngineWatch::hear() {
+  on_readable_();
+  const milliseconds duration = engine_ == nullptr ? milliseconds(0) : engine_->rest();
+  if (duration > milliseconds(0)) {
+    rest(duration);
   }
-  watched_.clear();
-  if (timer_.is_open()) {
-    loop_.remove(timer_.get());
-    timer_.reset();
+}
+
+void EngineWatch::rest(milliseconds duration) {
+  Result<UniqueFd> timer = open_timer(duration);
+  if (!timer) {
+    return;  // out of descriptors: then it does not rest
+  }
+  rest_ = *std::move(timer);
+  const Result<> added = loop_.add(rest_.get(), [this] {
+    loop_.remove(rest_.get());
+    rest_.reset();
+    if (const Result<> watched = watch_descriptors(); !watched) {
+      LOG_WARNING("{}, what the kernel tells is read at each tick", watched.error().what);
+    }
+  });
+  if (added) {
+    loop_.remove(descriptors_->fd());
+  }
+}
+
+void EngineWatch::unwatch() {
+  engine_ = nullptr;
+  for (UniqueFd* timer : {&timer_, &rest_}) {
+    if (timer->is_open()) {
+      loop_.remove(timer->get());
+      timer->reset();
+    }
+  }
+  if (descriptors_) {
+    loop_.remove(descriptors_->fd());
+    descriptors_.reset();
   }
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The descriptors and the ticks of an engine in an event loop: those that it has now.
+// The descriptors and the ticks of an engine in an event loop: those that it has now, less often
+// where the engine says so.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
@@ -23,16 +25,22 @@ class EngineWatch {
   ~EngineWatch() { unwatch(); }
 
   // After it has started, and after each cut: they may be others then.
-  Result<> watch(const RecordEngine& engine);
+  Result<> watch(RecordEngine& engine);
   // Before the engine closes them.
   void unwatch();
 
  private:
+  Result<> watch_descriptors();
+  void hear();
+  void rest(std::chrono::milliseconds duration);
+
   EventLoop& loop_;
   std::function<void()> on_readable_;
   std::function<void()> on_tick_;
-  std::vector<int> watched_;
+  RecordEngine* engine_ = nullptr;        // that is watched
+  std::optional<EventLoop> descriptors_;  // a loop in the loop: whatever tells, it is heard once
   UniqueFd timer_;
+  UniqueFd rest_;  // its end
 };
 
 }  // namespace waggle

@@ -173,6 +173,25 @@ Result<ParsedArguments> parse_arguments(const Syntax& syntax,
   return parsed;
 }
 
+Result<> check_each_value(const ParsedArguments& parsed,
+                          const std::function<Result<>(const ParsedArguments&)>& read) {
+  for (const auto& [name, values] : parsed.values) {
+    if (values.size() < 2) {
+      continue;
+    }
+    ParsedArguments beside = parsed;
+    for (const std::string& value : values) {
+      beside.values[name] = {value};
+      const Result<> by_itself =
+          read(beside) ? Result<>() : read({.values = {{name, {value}}}, .command = {}});
+      if (!by_itself && by_itself.error().what.starts_with(fmt::format("--{}:", name))) {
+        return by_itself;
+      }
+    }
+  }
+  return {};
+}
+
 bool asks_for(std::string_view flag, std::span<const std::string> arguments) {
   const auto dashes = std::ranges::find(arguments, "--");
   return std::find(arguments.begin(), dashes, flag) != dashes;

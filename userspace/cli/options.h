@@ -3,6 +3,7 @@
 // Not for what values mean: see option_values.h and <verb>_options.h.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -59,6 +60,12 @@ struct ParsedArguments {
 // Errc::malformed: one line without the program's name, fit for a person.
 Result<ParsedArguments> parse_arguments(const Syntax& syntax,
                                         std::span<const std::string> arguments);
+
+// Of options that are given more than once, each value: the last one holds, and another may be
+// none. An error is that of a value that `read` takes neither beside the other options nor by
+// itself.
+Result<> check_each_value(const ParsedArguments& parsed,
+                          const std::function<Result<>(const ParsedArguments&)>& read);
 
 // Whether `flag` ("--help") stands before any "--".
 bool asks_for(std::string_view flag, std::span<const std::string> arguments);

@@ -28,6 +28,29 @@ const CgroupHierarchy* find_perf_hierarchy(const Selection& selection) {
              : find([](const CgroupHierarchy& hierarchy) { return hierarchy.number == SEL_V2; });
 }
 
+Result<const CgroupHierarchy*> need_perf_hierarchy(const Selection& selection) {
+  const CgroupHierarchy* hierarchy = find_perf_hierarchy(selection);
+  if (hierarchy == nullptr) {
+    return fail(Errc::unsupported,
+                "perf needs cgroup v2 or the v1 controller perf_event, and neither is mounted");
+  }
+  return hierarchy;
+}
+
+// Of a cgroup of any hierarchy; "" where there is none of the same path that perf can be told of.
+std::string same_name_in(const CgroupHierarchy& perf, const Cgroup& cgroup,
+                         const Selection& selection) {
+  const CgroupHierarchy* own = hierarchy_of(cgroup.path, selection.hierarchies);
+  if (own == nullptr) {
+    return "";
+  }
+  std::string_view name = std::string_view(cgroup.path).substr(own->directory.size());
+  name.remove_prefix(std::min(name.find_first_not_of('/'), name.size()));
+  const bool is_there = !name.empty() && name.find(',') == std::string_view::npos &&
+                        cgroup_at(fmt::format("{}/{}", perf.directory, name), *perf.number);
+  return is_there ? std::string(name) : "";
+}
+
 Result<std::string> name_for_perf(const Cgroup& cgroup, const CgroupHierarchy& hierarchy) {
   const bool is_there =
       cgroup.hierarchy == hierarchy.number && is_at_or_below(cgroup.path, hierarchy.directory);
@@ -57,11 +80,7 @@ Result<std::vector<std::string>> perf_cgroups_of(const Selection& selection) {
   if (!selection.comms.empty()) {
     return fail(Errc::unsupported, "--comm needs the ebpf engine: perf cannot tell names");
   }
-  const CgroupHierarchy* hierarchy = find_perf_hierarchy(selection);
-  if (hierarchy == nullptr) {
-    return fail(Errc::unsupported,
-                "perf needs cgroup v2 or the v1 controller perf_event, and neither is mounted");
-  }
+  const CgroupHierarchy* hierarchy = TRY(need_perf_hierarchy(selection));
   std::vector<std::string> names;
   for (const Cgroup& cgroup : selection.included) {
     const bool is_below_another = std::ranges::any_of(selection.included, [&](const Cgroup& other) {
@@ -81,6 +100,36 @@ Result<std::vector<std::string>> perf_cgroups_of(const Selection& selection) {
                             names.size(), kMaxPerfCgroups));
   }
   return names;
+}
+
+Result<RankedPerfCgroups> ranked_perf_cgroups_of(const Selection& selection) {
+  const CgroupHierarchy& hierarchy = *TRY(need_perf_hierarchy(selection));
+  RankedPerfCgroups ranked;
+  std::size_t absent = 0;
+  std::size_t too_many = 0;
+  for (const Cgroup& cgroup : selection.included) {
+    std::string name = same_name_in(hierarchy, cgroup, selection);
+    const bool is_known = std::ranges::any_of(ranked.names, [&](const std::string& other) {
+      return is_at_or_below(name, other) || is_at_or_below(other, name);
+    });
+    if (name.empty()) {
+      ++absent;
+    } else if (!is_known && ranked.names.size() == kMaxPerfCgroups) {
+      ++too_many;
+    } else if (!is_known) {
+      ranked.names.push_back(std::move(name));
+    }
+  }
+  const auto leave_out = [&](std::size_t count, const std::string& why) {
+    if (count != 0) {
+      ranked.left_out.push_back(
+          fmt::format("--perf-use-cgroups: {} cgroup{} {}", count, count == 1 ? "" : "s", why));
+    }
+  };
+  leave_out(absent, fmt::format("that perf cannot be told of, as it counts by {} alone",
+                                printable(hierarchy.name)));
+  leave_out(too_many, fmt::format("beyond the {} that perf is told of", kMaxPerfCgroups));
+  return ranked;
 }
 
 }  // namespace waggle

@@ -18,4 +18,12 @@ inline constexpr std::size_t kMaxPerfCgroups = 50;
 // processes, another hierarchy, too many, a comma in a name.
 Result<std::vector<std::string>> perf_cgroups_of(const Selection& selection);
 
+struct RankedPerfCgroups {
+  std::vector<std::string> names;     // as above
+  std::vector<std::string> left_out;  // for the header: how many, and why
+};
+// The same of a ranking, the busiest first.  It may be of another hierarchy than perf's: a cgroup
+// is there too if one has the same path below the mount.
+Result<RankedPerfCgroups> ranked_perf_cgroups_of(const Selection& selection);
+
 }  // namespace waggle

@@ -102,6 +102,7 @@ class RecordRun {
   std::optional<StopSignals> signals_;
   std::optional<EventLoop> loop_;
   EngineChoice choice_;
+  std::optional<Error> refusal_;  // of the system's profiler
   Selection selection_;
   std::optional<ApplicationTelling> applications_;  // outlives the engine
   std::optional<EngineGovernor> governor_;          // once it samples
@@ -124,11 +125,16 @@ class RecordRun {
 
 Result<> RecordRun::prepare() {
   frequency_hz_ = TRY(allowed_frequency(options_));
-  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, EngineUse::recording));
+  EngineSequence alone;
+  ChosenEngine chosen = TRY(prepare_engine(options_, frequency_hz_, EngineUse::recording, alone));
   TRY(check_outputs(options_.outputs));  // a privilege that is missing is told of before
   if (!chosen.warning.empty()) {
     LOG_WARNING("{}", chosen.warning);
   }
+  if (!chosen.says.empty()) {
+    LOG_INFO("{}", chosen.says);
+  }
+  refusal_ = std::move(chosen.refusal);
   choice_ = std::move(chosen.choice);
   engine_ = std::move(chosen.engine);
   std::ranges::move(chosen.left_out, std::back_inserter(selection_.left_out));
@@ -214,7 +220,7 @@ void RecordRun::housekeep() {
   governor_->housekeep(*engine_, command_ ? std::optional(command_->pid()) : std::nullopt);
   tell_problems();
   if (engine_->is_over()) {
-    if (!options_.pids.empty()) {
+    if (!options_.pids.empty() && !engine_->is_given_up()) {
       LOG_INFO("all recorded processes have ended");
     }
     is_over_ = true;
@@ -311,6 +317,10 @@ Result<int> RecordRun::report_result() {
                                selection_.left_out.end());
   std::ranges::move(governor_->left_out(), std::back_inserter(header.facts.excluded));
   const RecordingFacts& facts = header.facts;
+  if (recording.profile.total() == 0 && refusal_) {
+    return fail(refusal_->code,
+                refusal_->what + "; no profiler of a runtime has told of any stack");
+  }
   if (recording.profile.total() == 0) {
     LOG_ERROR("record: no samples: {}; nothing was written", why_no_samples(facts));
     return kExitNoSamples;

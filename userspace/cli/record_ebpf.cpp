@@ -120,7 +120,13 @@ class EbpfEngine final : public RecordEngine {
     recorder_->tell_applications(sink);
   }
   RuntimeHooks runtime_hooks() override {
-    return {.tell_apart = [this](pid_t pid) { return recorder_->tell_apart(pid); },
+    return {.tell_apart =
+                [this](pid_t pid) {
+                  return RuntimeStacks{.process = static_cast<std::uint32_t>(pid),
+                                       .comm = recorder_->tell_apart(pid),
+                                       .stacks = {},
+                                       .error = {}};
+                },
             .add_own = [](pid_t) {},  // it is sampled like any other process
             .thread_name = read_thread_name};
   }
@@ -137,9 +143,11 @@ class EbpfEngine final : public RecordEngine {
     return {};
   }
   void go_on() override { recorder_->go_on(); }
-  void pace(std::optional<std::chrono::nanoseconds> a_second,
-            std::chrono::nanoseconds credit) override {
-    recorder_->pacer().limit(a_second, CpuPacer::Clock::now(), credit);
+  [[nodiscard]] std::chrono::milliseconds rest() override { return recorder_->rest(); }
+  void pace(const EnginePace& pace) override {
+    const auto now = CpuPacer::Clock::now();
+    recorder_->pacer().limit(pace.background, now, pace.credit);
+    recorder_->hearing_pacer().limit(pace.hearing, now);
   }
   void forget_names() override { recorder_->forget_names(); }
   [[nodiscard]] bool can_cut() const override { return true; }
@@ -168,7 +176,8 @@ EngineFigures EbpfEngine::figures() const {
           .tables_evicted = tables.evicted,
           .unprepared = recorder_->unprepared(),
           .stacks_time = recorder_->stacks_time(),
-          .background_time = recorder_->pacer().used()};
+          .background_time = recorder_->pacer().used(),
+          .hearing_time = recorder_->hearing_pacer().used()};
 }
 
 Result<> EbpfEngine::prepare_session(const SessionSettings& settings) {

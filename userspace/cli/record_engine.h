@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +32,10 @@ struct EngineResult {
   Profile profile;
   RecordingFacts facts;               // what the engine knows of them
   std::vector<std::string> warnings;  // of the whole recording, one line each
+  // Whether the stacks of runtimes stand beside samples of the system's; else alone, and why where
+  // that was not to be: "": it was.
+  bool is_sampled = true;
+  std::string why_unsampled = {};
 };
 
 // What an engine tells of itself while it runs.
@@ -45,7 +50,16 @@ struct EngineFigures {
   // of processes).
   std::chrono::nanoseconds stacks_time{};
   std::chrono::nanoseconds background_time{};
-  bool has_sampling_children = false;  // its children cost what sampling costs
+  std::chrono::nanoseconds hearing_time{};   // what processes do, as the kernel tells it
+  std::chrono::nanoseconds runtimes_time{};  // profilers of runtimes, without their children
+  bool has_sampling_children = false;        // its children cost what sampling costs
+};
+
+// CPU time a second, as CpuPacer has it; nullopt: as much as it takes.
+struct EnginePace {
+  std::optional<std::chrono::nanoseconds> background;  // names and tables of files wait for it
+  std::chrono::nanoseconds credit{};                   // once on top of that
+  std::optional<std::chrono::nanoseconds> hearing;     // more: processes are heard less often
 };
 
 // Waits for the rest of a session: names, data of tools.  Once, on any thread; the engine need not
@@ -81,6 +95,8 @@ class RecordEngine {
   // Readable when on_readable() has work to do.
   [[nodiscard]] virtual std::vector<int> fds() const = 0;
   virtual Result<> on_readable() = 0;
+  // For how long what they tell may wait: asked after on_readable().
+  [[nodiscard]] virtual std::chrono::milliseconds rest() { return {}; }
   [[nodiscard]] virtual std::chrono::milliseconds tick_interval() const = 0;
   virtual Result<> tick() = 0;
   // About once a second.
@@ -90,6 +106,8 @@ class RecordEngine {
   [[nodiscard]] virtual EngineFigures figures() const { return {}; }
   // Nothing is left to be sampled.
   [[nodiscard]] virtual bool is_over() const = 0;
+  // It will take no sample any more, though something is left to be sampled.
+  [[nodiscard]] virtual bool is_given_up() const { return false; }
   // What went wrong since the last call, one line each.
   virtual std::vector<std::string> take_problems() = 0;
 
@@ -126,9 +144,7 @@ class RecordEngine {
   // No sample is taken until go_on(), which cannot fail after it.
   virtual Result<> pause() { return fail(Errc::unsupported, "sampling cannot be paused"); }
   virtual void go_on() {}
-  // What may wait gets so much CPU time a second, and `credit` once; see CpuPacer.
-  virtual void pace(std::optional<std::chrono::nanoseconds> /*a_second*/,
-                    std::chrono::nanoseconds /*credit*/) {}
+  virtual void pace(const EnginePace& /*pace*/) {}
   // Makes memory free that can be had again.
   virtual void forget_names() {}
   // Whether the profilers of runtimes run; they do at first.
@@ -164,11 +180,24 @@ Result<std::unique_ptr<RecordEngine>> make_ebpf_engine(const RecordOptions& opti
 // names.
 Result<std::unique_ptr<RecordEngine>> make_lasting_ebpf_engine(const RecordOptions& options,
                                                                int frequency_hz);
+// What the options ask for that perf cannot do: an error, whatever perf is like.
+Result<> check_fallback(const RecordOptions& options);
+struct PerfProgram {
+  std::string path;
+  std::string version;
+};
+Result<PerfProgram> find_perf(const RecordOptions& options);
+// After check_fallback().  `goes_on`: where perf refuses to start, profilers of runtimes that run
+// beside it are alone.
 Result<std::unique_ptr<RecordEngine>> make_fallback_engine(const RecordOptions& options,
-                                                           int frequency_hz);
+                                                           int frequency_hz,
+                                                           const std::string& perf, bool goes_on);
 
 // Samples nothing, for the profilers of runtimes that run beside it.  `facts`: what the result
 // begins with.
-std::unique_ptr<RecordEngine> make_idle_engine(RecordingFacts facts);
+Result<std::unique_ptr<RecordEngine>> make_idle_engine(const RecordOptions& options,
+                                                       RecordingFacts facts);
+// What such facts say of everybody else.
+std::string runtimes_alone(std::string_view why);
 
 }  // namespace waggle

@@ -209,8 +209,9 @@ Result<> read_recording(const ParsedArguments& parsed, RecordOptions& options) {
   return read_messages(parsed, options);
 }
 
-Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
-  const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
+namespace {
+
+Result<RecordOptions> read_options(const ParsedArguments& parsed) {
   RecordOptions options;
   TRY(read_duration(parsed, options));
   TRY(read_profiling_mode(parsed, options));
@@ -220,6 +221,19 @@ Result<RecordOptions> parse_record_options(std::span<const std::string> argument
   TRY(read_recording(parsed, options));
   TRY(read_output(parsed, options));
   return options;
+}
+
+Result<> check_options(const ParsedArguments& parsed) {
+  TRY(read_options(parsed));
+  return {};
+}
+
+}  // namespace
+
+Result<RecordOptions> parse_record_options(std::span<const std::string> arguments) {
+  const ParsedArguments parsed = TRY(parse_arguments(record_syntax(), arguments));
+  TRY(check_each_value(parsed, check_options));
+  return read_options(parsed);
 }
 
 }  // namespace waggle

@@ -17,6 +17,7 @@
 #include "userspace/health/governor.h"
 #include "userspace/metadata/application_id.h"
 #include "userspace/select/cgroup_ranking.h"
+#include "userspace/tools/async_profiler/command.h"
 #include "userspace/tools/async_profiler/safemode.h"
 #include "userspace/tools/perf/mode.h"
 #include "userspace/tools/phpspy/command.h"
@@ -36,9 +37,9 @@ enum class PythonMode {
 // What is counted.
 enum class ProfilingMode { cpu, allocation, none };
 
-// Of async-profiler, with ProfilingMode::cpu; automatic: cpu, which needs no perf events where
-// there are none.
-enum class JavaMode { cpu, itimer, wall, disabled };
+// Of async-profiler, with ProfilingMode::cpu; automatic: cpu, or itimer where it refuses that for
+// want of perf events.
+enum class JavaMode { automatic, cpu, itimer, wall, disabled };
 
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
@@ -75,10 +76,12 @@ struct RecordOptions {
   bool has_python_eval_frames = false;     // also the evaluation loop's own frames
   bool has_python_versions = true;         // of packages, in brackets
   std::string async_profiler_path;         // a library or its directory; "": where it is found
-  std::string async_profiler_args;         // more options of its agent
-  std::string jattach_path;                // a program that attaches to JVMs; "": we do
-  JavaMode java_mode = JavaMode::cpu;
+  // What its agent is told whatever is recorded.
+  AsyncProfilerOptions async_profiler = {.features = "probesp+vtable", .name_age = 30};
+  std::string jattach_path;  // a program that attaches to JVMs; "": we do
+  JavaMode java_mode = JavaMode::automatic;
   JavaSafemode java_safemode;
+  bool tells_whole_hserr = false;  // of a JVM that crashed
   bool checks_java_version = true;
   int java_patience_s = 30;                 // with each answer of a JVM
   std::string rbspy_path;                   // "": where it is found
@@ -99,6 +102,8 @@ struct RecordOptions {
   bool has_metrics = true;                 // likewise: how busy it was
   bool has_application_metadata = true;    // of the programs that are sampled
   bool has_application_ids = true;         // their applications' frames
+  bool has_jvm_flags = true;               // in the metadata of JVMs, as their command lines are
+  std::vector<std::string> jvm_flags;      // these alone; empty: all of them
   ArgumentFilters java_id_arguments;       // of the JVM, that such a frame of Java shows
   bool has_spark_ids = false;              // and the name that Spark gave it
   bool asks_cloud = false;                 // the cloud's service that the host has an address of
@@ -111,8 +116,6 @@ struct RecordOptions {
 
 // As gProfiler's `profiling_mode`.
 std::string_view profiling_mode_name(ProfilingMode mode);
-
-bool is_start_of_container_id(std::string_view text);
 
 // Whether a filter is on that only the kernel side knows: its option's name, or "".
 std::string_view kernel_filter_of(const RecordOptions& options);

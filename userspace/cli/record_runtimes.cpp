@@ -2,6 +2,7 @@
 #include "userspace/cli/record_runtimes.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "base/cpu_pacer.h"
 #include "userspace/cli/runtime_round.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/profile/runtime_merge.h"
@@ -24,19 +26,37 @@ namespace waggle {
 
 namespace {
 
+// Stacks of runtimes are all there is.
+void stand_alone(const RoundReport& report, EngineResult& result) {
+  RecordingFacts& facts = result.facts;
+  MergedProfile merged = concatenate_runtime_stacks(report.stacks);
+  result.profile = std::move(merged.profile);
+  facts.added += merged.added;
+  facts.samples += result.profile.total() - merged.added;
+  if (merged.frequency_hz != 0) {
+    facts.frequency = merged.frequency_hz;
+    facts.event = fmt::format("{}", fmt::join(report.counted_by, ", "));
+  }
+  if (!result.why_unsampled.empty()) {
+    facts.excluded.push_back(runtimes_alone(result.why_unsampled));
+  }
+  if (!result.why_unsampled.empty() && result.profile.total() != 0) {
+    result.warnings.push_back(
+        fmt::format("no samples of the system's ({}), the profile has the stacks of runtimes alone",
+                    result.why_unsampled));
+  }
+}
+
 // `is_apart`: there may be processes that were told apart without a stack of theirs in the report.
-void add_report(RoundReport report, bool has_samples, bool is_apart, EngineResult& result) {
+void add_report(RoundReport report, bool is_apart, EngineResult& result) {
   RecordingFacts& facts = result.facts;
   std::ranges::move(report.excluded, std::back_inserter(facts.excluded));
   std::ranges::move(report.problems, std::back_inserter(result.warnings));
   facts.overhead.cpu_s += std::chrono::duration<double>(report.cpu_time).count();
   const bool has_looked = is_apart || !report.tools.empty();
   std::ranges::move(report.tools, std::back_inserter(facts.tools));
-  if (!has_samples) {
-    MergedProfile merged = concatenate_runtime_stacks(report.stacks);
-    result.profile = std::move(merged.profile);
-    facts.added += merged.added;
-    facts.samples += result.profile.total() - merged.added;
+  if (!result.is_sampled) {
+    stand_alone(report, result);
   } else if (has_looked) {
     MergedProfile merged = merge_runtime_stacks(result.profile, report.stacks);
     result.profile = std::move(merged.profile);
@@ -74,8 +94,11 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> tick() override;
   Result<> housekeep() override { return engine_->housekeep(); }
   [[nodiscard]] std::uint64_t sample_count() const override { return engine_->sample_count(); }
-  [[nodiscard]] EngineFigures figures() const override { return engine_->figures(); }
-  [[nodiscard]] bool is_over() const override { return engine_->is_over(); }
+  [[nodiscard]] EngineFigures figures() const override;
+  [[nodiscard]] bool is_over() const override { return engine_->is_over() || is_given_up(); }
+  [[nodiscard]] bool is_given_up() const override {
+    return engine_->is_given_up() && (round_ == nullptr || !round_->is_profiling());
+  }
   std::vector<std::string> take_problems() override;
   std::vector<ContainerRef> take_new_containers() override {
     return engine_->take_new_containers();
@@ -86,10 +109,8 @@ class EngineWithRuntimes final : public RecordEngine {
   Result<> set_frequency(int frequency_hz) override { return engine_->set_frequency(frequency_hz); }
   Result<> pause() override { return engine_->pause(); }
   void go_on() override { engine_->go_on(); }
-  void pace(std::optional<std::chrono::nanoseconds> a_second,
-            std::chrono::nanoseconds credit) override {
-    engine_->pace(a_second, credit);
-  }
+  [[nodiscard]] std::chrono::milliseconds rest() override { return engine_->rest(); }
+  void pace(const EnginePace& pace) override { engine_->pace(pace); }
   void forget_names() override { engine_->forget_names(); }
   void let_runtimes(bool may_run) override;
   Result<SessionCut> cut(const SessionSettings* change) override;
@@ -130,6 +151,7 @@ class EngineWithRuntimes final : public RecordEngine {
   bool may_run_ = true;  // the profilers, as let_runtimes() says
   std::optional<SpawnedProcesses> spawned_;
   std::uint64_t told_dropped_ = 0;  // of `spawned_`
+  std::chrono::nanoseconds runtimes_time_{};
   std::vector<std::string> problems_;
 };
 
@@ -192,7 +214,16 @@ std::vector<int> EngineWithRuntimes::fds() const {
 
 Result<> EngineWithRuntimes::on_readable() {
   TRY(engine_->on_readable());
-  return round_->on_readable();
+  const std::chrono::nanoseconds begin = thread_cpu_time();
+  TRY(round_->on_readable());
+  runtimes_time_ += thread_cpu_time() - begin;
+  return {};
+}
+
+EngineFigures EngineWithRuntimes::figures() const {
+  EngineFigures figures = engine_->figures();
+  figures.runtimes_time = runtimes_time_;
+  return figures;
 }
 
 // The Pythons that are too many for the kernel side.
@@ -223,11 +254,13 @@ void EngineWithRuntimes::show_spawned() {
 }
 
 Result<> EngineWithRuntimes::tick() {
+  const std::chrono::nanoseconds begin = thread_cpu_time();
   leave_python();
   if (spawned_) {
     show_spawned();
   }
   round_->tick();
+  runtimes_time_ += thread_cpu_time() - begin;
   return engine_->tick();
 }
 
@@ -307,7 +340,7 @@ Result<SessionCut> EngineWithRuntimes::cut(const SessionSettings* change) {
   cut.end = [end = std::move(cut.end), round = end_round(),
              more = std::move(more)]() mutable -> Result<EngineResult> {
     EngineResult result = TRY(end());
-    add_report(TRY(round.get()), true, true, result);
+    add_report(TRY(round.get()), true, result);
     std::ranges::move(more.excluded, std::back_inserter(result.facts.excluded));
     return result;
   };
@@ -323,7 +356,7 @@ Result<EngineResult> EngineWithRuntimes::finish() {
   }
   round_ = nullptr;
   tell_dropped(report);
-  add_report(std::move(report), engine_->has_samples(), has_cut_ || engine_->can_cut(), result);
+  add_report(std::move(report), has_cut_ || engine_->can_cut(), result);
   return result;
 }
 

@@ -3,18 +3,14 @@
 // shows it.
 #pragma once
 
-#include <chrono>
-#include <map>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "userspace/cli/record_options.h"
 #include "userspace/remote/container_runtime.h"
-#include "userspace/select/cgroup_ranking.h"
 #include "userspace/select/selection.h"
+#include "userspace/select/selection_finder.h"
 
 namespace waggle {
 
@@ -22,31 +18,9 @@ namespace waggle {
 // nothing on this host.
 Result<Selection> find_selection(const RecordOptions& options);
 
-// The same again and again, for sessions: cgroups come and go, and a ranking is of the time since
-// the last one.  The log has what it found where that is something else than before.
-class SelectionFinder {
- public:
-  explicit SelectionFinder(RecordOptions options) : options_(std::move(options)) {}
-
-  // The first ranking is of the time from here on; without it find() takes a moment for that.
-  void begin();
-  Result<Selection> find();
-  // Whether it may find something else the next time.
-  [[nodiscard]] bool may_change() const;
-
- private:
-  Result<Selection> find_named();
-  Result<> begin_ranking(const Selection& selection);
-  Result<> rank(Selection& selection);
-  void tell_ranked(const Ranking& ranked, const Selection& selection);
-  [[nodiscard]] bool is_new(const std::string& about, const std::string& text);
-
-  RecordOptions options_;
-  std::optional<CgroupRanking> ranking_;
-  std::vector<Cgroup> unranked_;  // that it leaves out
-  std::chrono::steady_clock::time_point begun_;
-  std::map<std::string, std::string> told_;
-};
+// The wish that the options are, and who finds what it is: again and again, for sessions.
+SelectionWish wish_of(const RecordOptions& options);
+SelectionFinder finder_of(const RecordOptions& options);
 
 // Where names of containers are asked, in this order.
 std::vector<ContainerSocket> container_sockets_of(const RecordOptions& options);

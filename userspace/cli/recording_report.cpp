@@ -122,7 +122,9 @@ RecordingFacts complete_facts(RecordingFacts of_engine, const RunFacts& run) {
   facts.start_time = unix_seconds(run.times.start);
   facts.end_time = unix_seconds(run.times.end);
   facts.engine_reason = run.engine_reason;
-  facts.frequency = run.frequency_hz;
+  if (facts.frequency == 0) {
+    facts.frequency = run.frequency_hz;
+  }
   facts.paused_s += run.paused_s;
   facts.command_status = run.command_status;
   add_own_overhead(run.cpu_s, facts.overhead);

@@ -25,7 +25,7 @@ struct RecordingTimes {
 struct RunFacts {
   std::string engine_reason;
   RecordingTimes times;
-  double frequency_hz;  // effective
+  double frequency_hz;  // effective, where the engine does not know
   double paused_s = 0;  // on top of what the engine knows
   std::optional<int> command_status;
   std::optional<double> cpu_s;  // of this process for the recording; none: all of it

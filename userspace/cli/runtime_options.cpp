@@ -3,13 +3,12 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 #include <limits>
 #include <string>
 #include <string_view>
 
-#include "base/text.h"
+#include "userspace/cli/java_options.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/cli/target_options.h"
 #include "userspace/tools/phpspy/command.h"
@@ -22,22 +21,17 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("python-mode")) {
-    constexpr auto kNames =
-        std::to_array<std::string_view>({"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled"});
-    constexpr auto kModes =
-        std::to_array({PythonMode::automatic, PythonMode::ebpf, PythonMode::ebpf,
-                       PythonMode::py_spy, PythonMode::py_spy, PythonMode::disabled});
+    constexpr auto kNames = std::to_array<std::string_view>(
+        {"auto", "ebpf", "pyperf", "pyspy", "py-spy", "disabled", "none"});
+    constexpr auto kModes = std::to_array({PythonMode::automatic, PythonMode::ebpf,
+                                           PythonMode::ebpf, PythonMode::py_spy, PythonMode::py_spy,
+                                           PythonMode::disabled, PythonMode::disabled});
     options.python_mode = kModes[TRY(parse_choice("python-mode", *text, kNames))];
   }
   if (parsed.has("no-python")) {
     options.python_mode = PythonMode::disabled;
   }
-  if (const std::string* text = parsed.find("py-spy-path")) {
-    if (text->empty()) {
-      return fail(Errc::malformed, "--py-spy-path: \"\" is no file");
-    }
-    options.py_spy_path = *text;
-  }
+  TRY(read_tool_path(parsed, "py-spy-path", options.py_spy_path));
   options.py_spy_pids = TRY(read_pids(parsed, "python-pyspy-process"));
   if (const std::string* text = parsed.find("python-lines")) {
     constexpr auto kNames = std::to_array<std::string_view>({"first", "current"});
@@ -49,79 +43,6 @@ Result<> read_python(const ParsedArguments& parsed, RecordOptions& options) {
   if (const std::string* text = parsed.find("python-skip-pyperf-profiler-above")) {
     options.max_python_processes = static_cast<std::uint32_t>(
         TRY(parse_integer("python-skip-pyperf-profiler-above", *text, 0, kMaxInt)));
-  }
-  return {};
-}
-
-// Into `path`, if it is given.
-Result<> read_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
-  if (const std::string* text = parsed.find(option)) {
-    if (text->empty()) {
-      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
-    }
-    path = *text;
-  }
-  return {};
-}
-
-Result<> read_safemode(const ParsedArguments& parsed, RecordOptions& options) {
-  options.checks_java_version = !parsed.has("java-no-version-check");
-  if (const std::string* text = parsed.find("java-safemode")) {
-    const bool has_all = *text == "all";
-    for (const SafemodeName& rule : kSafemodeNames) {
-      options.java_safemode.*rule.flag = has_all;
-    }
-    std::array<std::string_view, kSafemodeNames.size()> names;
-    std::ranges::transform(kSafemodeNames, names.begin(), &SafemodeName::name);
-    const bool is_list = !has_all && !text->empty() && *text != "\"\"";
-    for (const std::string_view name :
-         is_list ? split(*text, ',') : std::vector<std::string_view>()) {
-      const std::size_t rule = TRY(parse_choice("java-safemode", name, names));
-      options.java_safemode.*kSafemodeNames[rule].flag = true;
-    }
-  }
-  if (options.java_safemode.extended_version_checks && !options.checks_java_version) {
-    return fail(Errc::malformed,
-                "--java-no-version-check: cannot go with --java-safemode "
-                "java-extended-version-checks");
-  }
-  return {};
-}
-
-Result<> read_java(const ParsedArguments& parsed, RecordOptions& options) {
-  if (const std::string* text = parsed.find("java-async-profiler-mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"auto", "cpu", "itimer", "wall"});
-    constexpr auto kModes =
-        std::to_array({JavaMode::cpu, JavaMode::cpu, JavaMode::itimer, JavaMode::wall});
-    if (*text == "alloc" && options.mode != ProfilingMode::allocation) {
-      return fail(Errc::malformed, "--java-async-profiler-mode: alloc needs --mode allocation");
-    }
-    if (*text != "alloc") {
-      options.java_mode = kModes[TRY(parse_choice("java-async-profiler-mode", *text, kNames))];
-    }
-  }
-  bool is_disabled = parsed.has("no-java");
-  if (const std::string* text = parsed.find("java-mode")) {
-    constexpr auto kNames = std::to_array<std::string_view>({"ap", "disabled"});
-    is_disabled |= kNames[TRY(parse_choice("java-mode", *text, kNames))] == "disabled";
-  }
-  options.java_mode = is_disabled ? JavaMode::disabled : options.java_mode;
-  if (is_disabled && options.mode == ProfilingMode::allocation) {
-    return fail(Errc::malformed, "--mode: allocation is of Java alone, which is switched off");
-  }
-  TRY(read_path(parsed, "async-profiler-path", options.async_profiler_path));
-  TRY(read_safemode(parsed, options));
-  TRY(read_path(parsed, "jattach-path", options.jattach_path));
-  if (const std::string* text = parsed.find("java-async-profiler-args")) {
-    constexpr std::size_t kMaxBytes = 512;  // a JVM takes 1,023 with ours
-    if (text->size() > kMaxBytes || text->find('\0') != std::string::npos) {
-      return fail(Errc::malformed,
-                  fmt::format("--java-async-profiler-args: {} bytes at most", kMaxBytes));
-    }
-    options.async_profiler_args = *text;
-  }
-  if (const std::string* text = parsed.find("java-jattach-timeout")) {
-    options.java_patience_s = TRY(parse_integer("java-jattach-timeout", *text, 1, kMaxInt));
   }
   return {};
 }
@@ -140,7 +61,7 @@ Result<bool> read_mode(const ParsedArguments& parsed, std::string_view name, std
 
 // Perf maps are read for every program that writes one; attach-maps has those written that are not.
 Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
-  TRY(read_path(parsed, "node-linux-perf-path", options.node_linux_perf_path));
+  TRY(read_tool_path(parsed, "node-linux-perf-path", options.node_linux_perf_path));
   const std::string* text = parsed.find("nodejs-mode");
   if (text == nullptr) {
     return {};
@@ -148,11 +69,12 @@ Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
   constexpr auto kModes =
       std::to_array<std::string_view>({"attach-maps", "perf", "disabled", "none"});
   const std::size_t mode = TRY(parse_choice("nodejs-mode", *text, kModes));
-  if (kModes[mode] == "perf" && options.perf_mode != PerfMode::fp) {
+  const bool has_fp = options.perf_mode == PerfMode::fp && !options.is_perf_disabled;
+  if (kModes[mode] == "perf" && !has_fp) {
     return fail(Errc::malformed, "--nodejs-mode: perf needs --perf-mode fp");
   }
   const bool attaches = kModes[mode] == "attach-maps";
-  if (attaches && options.perf_mode != PerfMode::fp && options.perf_mode != PerfMode::smart) {
+  if (attaches && !has_fp && options.perf_mode != PerfMode::smart) {
     return fail(Errc::malformed, "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   }
   options.attaches_node_maps = attaches && !parsed.has("no-nodejs");
@@ -161,14 +83,24 @@ Result<> read_nodejs(const ParsedArguments& parsed, RecordOptions& options) {
 
 }  // namespace
 
+Result<> read_tool_path(const ParsedArguments& parsed, std::string_view option, std::string& path) {
+  if (const std::string* text = parsed.find(option)) {
+    if (text->empty()) {
+      return fail(Errc::malformed, fmt::format("--{}: \"\" is no file", option));
+    }
+    path = *text;
+  }
+  return {};
+}
+
 Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_python(parsed, options));
   TRY(read_java(parsed, options));
   TRY(read_nodejs(parsed, options));
   options.has_ruby = TRY(read_mode(parsed, "ruby", "rbspy", true));
-  TRY(read_path(parsed, "rbspy-path", options.rbspy_path));
+  TRY(read_tool_path(parsed, "rbspy-path", options.rbspy_path));
   options.has_php = TRY(read_mode(parsed, "php", "phpspy", false));
-  TRY(read_path(parsed, "phpspy-path", options.phpspy_path));
+  TRY(read_tool_path(parsed, "phpspy-path", options.phpspy_path));
   if (const std::string* text = parsed.find("php-proc-filter")) {
     const Result<> is_filter = check_php_filter(*text);
     if (!is_filter) {
@@ -177,7 +109,7 @@ Result<> read_runtimes(const ParsedArguments& parsed, RecordOptions& options) {
     options.php_filter = *text;
   }
   options.has_dotnet = TRY(read_mode(parsed, "dotnet", "dotnet-trace", false));
-  return read_path(parsed, "dotnet-trace-path", options.dotnet_trace_path);
+  return read_tool_path(parsed, "dotnet-trace-path", options.dotnet_trace_path);
 }
 
 }  // namespace waggle

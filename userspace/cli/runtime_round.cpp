@@ -15,6 +15,7 @@
 #include "userspace/runtime_profilers/py_spy.h"
 #include "userspace/runtime_profilers/rbspy.h"
 #include "userspace/select/match.h"
+#include "userspace/tools/external_tools.h"
 
 namespace waggle {
 
@@ -88,6 +89,7 @@ JavaEvent java_event(const RecordOptions& options) {
     return JavaEvent::alloc;
   }
   switch (options.java_mode) {
+    case JavaMode::automatic:
     case JavaMode::cpu:
     case JavaMode::disabled:
       break;
@@ -97,6 +99,16 @@ JavaEvent java_event(const RecordOptions& options) {
       return JavaEvent::wall;
   }
   return JavaEvent::cpu;
+}
+
+AsyncProfilerOptions agent_options(const RecordOptions& options, int frequency_hz) {
+  AsyncProfilerOptions agent = options.async_profiler;
+  agent.event = java_event(options);
+  agent.may_use_timer = options.java_mode == JavaMode::automatic;
+  agent.frequency_hz = frequency_hz;
+  agent.alloc_bytes = options.alloc_interval_bytes;
+  agent.tells_threads = options.has_thread_frames;
+  return agent;
 }
 
 // nullptr: it has nothing to do.
@@ -110,15 +122,12 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
     duration = std::chrono::seconds(*options.duration_s);
   }
   return JavaSession::prepare({.path = options.async_profiler_path,
-                               .async_profiler = {.event = java_event(options),
-                                                  .frequency_hz = frequency_hz,
-                                                  .alloc_bytes = options.alloc_interval_bytes,
-                                                  .tells_threads = options.has_thread_frames,
-                                                  .more = options.async_profiler_args},
+                               .async_profiler = agent_options(options, frequency_hz),
                                .duration = duration,
                                .patience = std::chrono::seconds(options.java_patience_s),
                                .jattach = options.jattach_path,
                                .safemode = options.java_safemode,
+                               .tells_whole_crash = options.tells_whole_hserr,
                                .checks_version = options.checks_java_version,
                                .has_native_frames = options.mode == ProfilingMode::cpu,
                                .targets = std::move(targets)},
@@ -126,6 +135,24 @@ Result<std::unique_ptr<JavaSession>> make_java(const RecordOptions& options, int
 }
 
 }  // namespace
+
+std::vector<std::string> find_usable_profilers(const RecordOptions& options) {
+  const PythonMode python = options.python_mode;
+  const bool has_python = python == PythonMode::automatic || python == PythonMode::py_spy ||
+                          (python == PythonMode::ebpf && !options.py_spy_pids.empty());
+  std::vector<std::string> usable;
+  const auto add = [&](bool is_wanted, const char* name, const std::string& path) {
+    if (is_wanted && locate_tool(name, path)) {
+      usable.emplace_back(name);
+    }
+  };
+  add(has_python, "py-spy", options.py_spy_path);
+  add(options.java_mode != JavaMode::disabled, "async-profiler", options.async_profiler_path);
+  add(options.has_ruby, "rbspy", options.rbspy_path);
+  add(options.has_php, "phpspy", options.phpspy_path);
+  add(options.has_dotnet, "dotnet-trace", options.dotnet_trace_path);
+  return usable;
+}
 
 Result<std::unique_ptr<RuntimeRound>> RuntimeRound::prepare(const RecordOptions& options,
                                                             const RoundSettings& settings,
@@ -260,6 +287,12 @@ void RuntimeRound::tick() {
   }
 }
 
+bool RuntimeRound::is_profiling() const {
+  return turn_ != nullptr && std::ranges::any_of(profilers_, [](const auto& profiler) {
+           return profiler->is_profiling();
+         });
+}
+
 std::vector<std::string> RuntimeRound::take_problems() {
   std::vector<std::string> problems;
   for (const auto& profiler : profilers_) {
@@ -279,11 +312,23 @@ void RuntimeRound::interrupt() {
   }
 }
 
+void RuntimeRound::take_stacks(RuntimeReport& from, RoundReport& to) {
+  const bool has_any = std::ranges::any_of(
+      from.stacks, [](const RuntimeStacks& stacks) { return stacks.stacks.total() != 0; });
+  if (has_any) {
+    to.counted_by.push_back(from.tool);
+  }
+  for (RuntimeStacks& stacks : from.stacks) {
+    stacks.frequency_hz = from.frequency_hz;
+    to.stacks.push_back(std::move(stacks));
+  }
+}
+
 Result<RoundReport> RuntimeRound::finish(const std::stop_token& hurry) {
   RoundReport report;
   for (const auto& profiler : profilers_) {
     RuntimeReport of_one = TRY(profiler->finish(hurry));
-    std::ranges::move(of_one.stacks, std::back_inserter(report.stacks));
+    take_stacks(of_one, report);
     std::ranges::move(of_one.excluded, std::back_inserter(report.excluded));
     report.cpu_time += of_one.cpu_time;
     if (!of_one.state.empty()) {

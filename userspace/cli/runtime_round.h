@@ -38,10 +38,14 @@ struct RoundSettings {
 struct RoundReport {
   std::vector<RuntimeStacks> stacks;
   std::vector<std::pair<std::string, std::string>> tools;  // those that had something to do
+  std::vector<std::string> counted_by;                     // of `stacks`: the tools' names
   std::vector<std::string> excluded;
   std::vector<std::string> problems;  // as take_problems()
   std::chrono::microseconds cpu_time{};
 };
+
+// Those that the options ask for beside perf, and whose tools are here: their names.
+std::vector<std::string> find_usable_profilers(const RecordOptions& options);
 
 // One thread at a time.  Destruction leaves nothing behind.
 class RuntimeRound {
@@ -67,6 +71,8 @@ class RuntimeRound {
   [[nodiscard]] std::vector<int> fds() const;
   Result<> on_readable();
   void tick();
+  // Whether stacks of any process are to come.
+  [[nodiscard]] bool is_profiling() const;
   std::vector<std::string> take_problems();
 
   // As RuntimeProfiler has them; after interrupt() none begins.
@@ -76,6 +82,7 @@ class RuntimeRound {
  private:
   void begin();
   void advance();
+  static void take_stacks(RuntimeReport& from, RoundReport& to);
 
   RuntimeTurns* turns_ = nullptr;      // from start() on, until it is its turn
   std::unique_ptr<RuntimeTurn> turn_;  // given back once the profilers are gone

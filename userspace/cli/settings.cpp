@@ -45,7 +45,7 @@ const Option* find_option(const Syntax& syntax, std::string_view name) {
 // Whether a flag is on; nothing: the word is neither.
 std::optional<bool> read_flag(std::string_view word) {
   const std::string lower = as_option(word);
-  if (lower == "true" || lower == "yes" || lower == "1" || lower.empty()) {
+  if (lower == "true" || lower == "yes" || lower == "1") {
     return true;
   }
   if (lower == "false" || lower == "no" || lower == "0") {
@@ -59,13 +59,13 @@ class Place {
  public:
   Place(const Syntax& syntax, Settings& settings) : syntax_(syntax), settings_(settings) {}
 
+  // `origin`: where it stands, and its name there.
   Result<> take(std::string_view name, std::span<const std::string> values,
                 const std::string& origin) {
     const Option* option = find_option(syntax_, name);
     if (option == nullptr) {
-      return fail(Errc::malformed, origin + (is_gprofiler_option(fmt::format("--{}", name))
-                                                 ? fmt::format("{}: not built yet", name)
-                                                 : fmt::format("unknown key {}", quoted(name))));
+      const bool is_off = values.size() == 1 && read_flag(values.front()) == false;
+      return is_off ? Result<>() : fail(Errc::malformed, origin + "not built yet");
     }
     const std::string key(option->name);
     const bool is_decided = settings_.values.has(key) || settings_.origins.contains(key);
@@ -74,15 +74,9 @@ class Place {
     }
     std::vector<std::string> taken(values.begin(), values.end());
     if (option->value.empty()) {
-      const auto is_on =
-          taken.size() > 1 ? std::nullopt : read_flag(taken.empty() ? "" : taken.front());
-      if (!is_on) {
-        return fail(Errc::malformed, fmt::format("{}{}: {} is neither true nor false", origin, name,
-                                                 quoted(taken.empty() ? "" : taken.front())));
-      }
-      taken.assign(*is_on ? 1 : 0, "");
+      TRY(take_flag(taken, origin));
     } else if (taken.empty()) {
-      return fail(Errc::malformed, fmt::format("{}{}: needs a value", origin, name));
+      return fail(Errc::malformed, origin + "needs a value");
     }
     settings_.values.values.erase(key);
     if (!taken.empty()) {
@@ -94,19 +88,34 @@ class Place {
   }
 
  private:
+  // A name alone switches it on.
+  static Result<> take_flag(std::vector<std::string>& values, const std::string& origin) {
+    const auto is_on = values.empty()       ? std::optional(true)
+                       : values.size() == 1 ? read_flag(values.front())
+                                            : std::nullopt;
+    if (!is_on) {
+      return fail(Errc::malformed,
+                  fmt::format("{}{} is neither true nor false", origin, quoted(values.front())));
+    }
+    values.assign(*is_on ? 1 : 0, "");
+    return {};
+  }
+
   const Syntax& syntax_;
   Settings& settings_;
   std::set<std::string> mine_;
 };
 
-// Variables of other programs may begin as ours do: only the names of options are looked at.
+// Variables of other programs may begin as ours do: only the names of options are looked at.  One
+// that is empty says nothing: whoever starts us may have no other way to leave it out.
 Result<> take_environment(const Syntax& syntax, std::span<const std::string> environment,
                           Settings& settings) {
   for (const std::string_view prefix : kPrefixes) {
     Place place(syntax, settings);
     for (const std::string_view variable : environment) {
       const std::size_t sign = variable.find('=');
-      if (!variable.starts_with(prefix) || sign == std::string_view::npos) {
+      if (!variable.starts_with(prefix) || sign == std::string_view::npos ||
+          sign == variable.size() - 1) {
         continue;
       }
       const std::string_view name = variable.substr(0, sign);
@@ -130,7 +139,13 @@ Result<> take_file(const Syntax& syntax, const ConfigText& file, Settings& setti
   Place place(syntax, settings);
   for (const ConfigLine& line : *lines) {
     const std::vector<std::string> values = line.values();
-    TRY(place.take(line.key, values, fmt::format("{}:{}: ", file.path, line.number)));
+    const std::string origin = fmt::format("{}:{}: ", file.path, line.number);
+    const Option* option = find_option(syntax, line.key);
+    if (option == nullptr && !is_gprofiler_option("--" + line.key)) {
+      return fail(Errc::malformed, fmt::format("{}unknown key {}", origin, quoted(line.key)));
+    }
+    const std::string_view name = option == nullptr ? std::string_view(line.key) : option->name;
+    TRY(place.take(line.key, values, fmt::format("{}{}: ", origin, name)));
   }
   return {};
 }
@@ -141,10 +156,11 @@ Error Settings::place(Error error) const {
   if (!error.what.starts_with("--")) {
     return error;
   }
-  const std::size_t end = error.what.find(':');
+  constexpr std::string_view kSign = ": ";
+  const std::size_t end = error.what.find(kSign);
   const auto origin = origins.find(std::string_view(error.what).substr(2, end - 2));
   if (end != std::string::npos && origin != origins.end()) {
-    error.what = origin->second + error.what.substr(2);
+    error.what = origin->second + error.what.substr(end + kSign.size());
   }
   return error;
 }

@@ -26,7 +26,7 @@ struct SettingSources {
 
 struct Settings {
   ParsedArguments values;
-  // Option::name -> "config.ini:3: " or "WAGGLE_X: ", of those that are not of the command line.
+  // Option::name -> "config.ini:3: x: " or "WAGGLE_X: ", of those that are not of the command line.
   std::map<std::string, std::string, std::less<>> origins;
 
   // An error of a value, with the place where that stands.

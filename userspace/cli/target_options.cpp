@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bpf/abi/select.h"
 #include "userspace/cli/option_values.h"
+#include "userspace/select/container_cgroups.h"
 
 namespace waggle {
 
@@ -116,7 +117,6 @@ Result<> read_filters(const ParsedArguments& parsed, RecordOptions& options) {
   TRY(read_ranking(parsed, options));
   const std::string_view filter = !options.comms.empty()              ? "--comm"
                                   : !options.excluded_cgroups.empty() ? "--cgroup-exclude"
-                                  : options.ranks_cgroups             ? "--perf-use-cgroups"
                                                                       : "";
   if (!filter.empty() && options.engine == Engine::fallback) {
     return fail(Errc::malformed,
@@ -136,12 +136,6 @@ Result<> check_command(const RecordOptions& options) {
 }
 
 }  // namespace
-
-bool is_start_of_container_id(std::string_view text) {
-  constexpr std::size_t kMaxDigits = 64;
-  return text.size() <= kMaxDigits && !text.starts_with('-') &&
-         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
-}
 
 std::string_view kernel_filter_of(const RecordOptions& options) {
   return !options.cgroups.empty()            ? "--cgroup"

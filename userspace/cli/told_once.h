@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Warnings of sessions that follow one another: each may meet the same, a tool that is not there,
-// a process that refuses; the log has it once.
+// What sessions that follow one another have to say: each may meet the same, a tool that is not
+// there, a process that refuses; the log has it once.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,11 @@ class ToldOnce {
       LOG_WARNING("{}", text);
     } else {
       LOG_DEBUG("{} (again)", text);
+    }
+  }
+  void inform(const std::string& text) {
+    if (is_new(text)) {
+      LOG_INFO("{}", text);
     }
   }
 

@@ -64,6 +64,7 @@ class TopRun {
     double seconds;
   };
 
+  [[nodiscard]] bool has_screen() const { return Terminal::is_there() && !options_.is_plain; }
   Result<> prepare();
   Result<> start();
   void on_key();
@@ -104,9 +105,14 @@ Result<> TopRun::prepare() {
   const SessionSettings settings{.pids = TRY(find_processes(recording.pids)),
                                  .selection = TRY(find_selection(recording)),
                                  .frequency_hz = state_.shown.frequency_hz};
-  ChosenEngine chosen = TRY(prepare_engine(recording, state_.shown.frequency_hz, EngineUse::looks));
+  EngineSequence alone;
+  ChosenEngine chosen =
+      TRY(prepare_engine(recording, state_.shown.frequency_hz, EngineUse::looks, alone));
   if (!chosen.warning.empty()) {
     LOG_WARNING("{}", chosen.warning);
+  }
+  if (!chosen.says.empty() && !has_screen()) {
+    LOG_INFO("{}", chosen.says);
   }
   engine_ = std::move(chosen.engine);
   return engine_->prepare_session(settings);
@@ -135,7 +141,7 @@ Result<> TopRun::start() {
     end_timer_ = TRY(open_timer(std::chrono::seconds(*options_.duration_s)));
     TRY(loop_->add(end_timer_.get(), [this] { state_.is_over = true; }));
   }
-  if (Terminal::is_there() && !options_.is_plain) {
+  if (has_screen()) {
     terminal_.emplace(TRY(Terminal::open()));
     set_log_level(LogLevel::error);  // the screen has a line for the rest
     TRY(loop_->add(terminal_->fd(), [this] { on_key(); }));
@@ -251,6 +257,11 @@ Result<> TopRun::run() {
   return {};
 }
 
+Result<> show_selected(const RecordOptions& recording) {
+  const Selection selection = TRY(find_selection(recording));
+  return write_all(STDOUT_FILENO, TRY(list_selected(recording, selection)));
+}
+
 int report(const Error& error) {
   LOG_ERROR("top: {}", error.what);
   return error.code == Errc::permission || error.code == Errc::unsupported ? kExitPrivilege
@@ -271,8 +282,8 @@ int top_main(std::span<const std::string> arguments) {
   set_log_level(options->recording.is_quiet     ? LogLevel::error
                 : options->recording.is_verbose ? LogLevel::debug
                                                 : LogLevel::info);
-  const auto run = [&] { return TopRun(*options).run(); };
-  const Result<> done = run();
+  const Result<> done =
+      options->recording.is_dry_run ? show_selected(options->recording) : TopRun(*options).run();
   return done ? kExitOk : report(done.error());
 }
 

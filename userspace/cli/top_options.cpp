@@ -69,8 +69,13 @@ std::vector<Option> all_options() {
       "cgroup-exclude",
       "container",
       "container-socket",
+      "cri-socket",
       "disable-container-names",
       "comm",
+      "perf-use-cgroups",
+      "perf-max-cgroups",
+      "perf-max-docker-containers",
+      "dry-run",
       "frequency",
       "ring-size",
       "unwind-cache",
@@ -104,6 +109,29 @@ Result<> read_view(const ParsedArguments& parsed, LiveView& view) {
   return {};
 }
 
+Result<TopOptions> read_options(const ParsedArguments& parsed) {
+  TopOptions options;
+  TRY(read_recording(parsed, options.recording));
+  options.recording.engine = Engine::ebpf;  // the other has its names when it ends
+  TRY(read_view(parsed, options.view));
+  if (const std::string* text = parsed.find("delay")) {
+    options.delay_s = TRY(parse_integer("delay", *text, 1, kMaxDelaySeconds));
+  }
+  if (const std::string* text = parsed.find("duration")) {
+    options.duration_s = TRY(parse_integer("duration", *text, 1, std::numeric_limits<int>::max()));
+  }
+  if (const std::string* text = parsed.find("rows")) {
+    options.rows = static_cast<std::size_t>(TRY(parse_integer("rows", *text, 1, kMaxRows)));
+  }
+  options.is_plain = parsed.has("plain");
+  return options;
+}
+
+Result<> check_options(const ParsedArguments& parsed) {
+  TRY(read_options(parsed));
+  return {};
+}
+
 }  // namespace
 
 const Syntax& top_syntax() {
@@ -126,21 +154,8 @@ const Syntax& top_syntax() {
 }
 
 Result<TopOptions> read_top_options(const ParsedArguments& parsed) {
-  TopOptions options;
-  TRY(read_recording(parsed, options.recording));
-  options.recording.engine = Engine::ebpf;  // the other has its names when it ends
-  TRY(read_view(parsed, options.view));
-  if (const std::string* text = parsed.find("delay")) {
-    options.delay_s = TRY(parse_integer("delay", *text, 1, kMaxDelaySeconds));
-  }
-  if (const std::string* text = parsed.find("duration")) {
-    options.duration_s = TRY(parse_integer("duration", *text, 1, std::numeric_limits<int>::max()));
-  }
-  if (const std::string* text = parsed.find("rows")) {
-    options.rows = static_cast<std::size_t>(TRY(parse_integer("rows", *text, 1, kMaxRows)));
-  }
-  options.is_plain = parsed.has("plain");
-  return options;
+  TRY(check_each_value(parsed, check_options));
+  return read_options(parsed);
 }
 
 }  // namespace waggle

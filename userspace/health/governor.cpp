@@ -18,6 +18,7 @@ constexpr double kStep = 1.25;         // from one frequency to the next
 // Of the budget.
 constexpr double kAim = 0.9;         // what is given up is enough for that
 constexpr double kBackground = 0.1;  // background work has so much at least, or nothing had a name
+constexpr double kHearing = 0.3;
 constexpr double kSamplingLeast = 0.45;  // sampling is not lowered below it for the cost of others
 constexpr double kSeldomMost = 0.5;      // a feature that works now and then
 constexpr double kRaiseTo = 0.8;         // what is taken back leaves so much
@@ -46,6 +47,13 @@ void Governor::ask(int frequency_hz) {
   }
 }
 
+std::optional<nanoseconds> Governor::hearing_a_second() const {
+  if (!budget_.cpu_percent) {
+    return std::nullopt;
+  }
+  return nanoseconds(std::llround(*budget_.cpu_percent * kHearing * kNsPerPercent));
+}
+
 std::size_t Governor::off_count() const {
   return static_cast<std::size_t>(std::ranges::count(features_, true, &Feature::is_off));
 }
@@ -69,9 +77,13 @@ Governor::Shares Governor::shares_until(const Cost& cost) const {
   };
   Shares shares{.total = share(cost.total, begin.total),
                 .sampling = share(cost.sampling, begin.sampling),
-                .background = share(cost.background, begin.background)};
+                .background = share(cost.background, begin.background),
+                .hearing = share(cost.hearing, begin.hearing)};
   std::ranges::transform(cost.features, begin.features, std::back_inserter(shares.features), share);
   shares.all_features = std::accumulate(shares.features.begin(), shares.features.end(), 0.0);
+  // What ends a session is told at its end, of more than the window.
+  const double others = shares.background + shares.hearing + shares.all_features;
+  shares.sampling = std::clamp(shares.total - others, 0.0, shares.sampling);
   return shares;
 }
 
@@ -84,6 +96,13 @@ Governor::Decision Governor::judge(Cost cost) {
   }
   if (is_paused_) {
     decision.step = judge_pause(cost);
+    return decision;
+  }
+  if (!begun_) {
+    begun_ = now_;
+  }
+  if (now_ - *begun_ <= kStart) {
+    begin_window(std::move(cost));
     return decision;
   }
   while (looks_.size() > 1 && cost.time - looks_[1].time >= kWindow) {
@@ -102,6 +121,11 @@ Governor::Decision Governor::judge(Cost cost) {
     begin_window(std::move(cost));
   }
   return decision;
+}
+
+Governor::Decision Governor::judge_memory_alone(const Cost& cost) {
+  now_ = cost.time;
+  return {.step = judge_memory(cost)};
 }
 
 // What can be read again goes first; else there is less memory only once the session has ended.

@@ -27,6 +27,7 @@ struct Cost {
   std::chrono::nanoseconds total{};
   std::chrono::nanoseconds sampling{};               // falls with the frequency
   std::chrono::nanoseconds background{};             // waits for what others leave of the budget
+  std::chrono::nanoseconds hearing{};                // of what processes do; is done less often
   std::vector<std::chrono::nanoseconds> features{};  // those that can be switched off
   std::uint64_t memory_bytes = 0;
 };
@@ -51,8 +52,14 @@ class Governor {
     double total = 0;
     double sampling = 0;
     double background = 0;
+    double hearing = 0;
     std::vector<double> features{};
     double all_features = 0;
+
+    // What is in none of them.
+    [[nodiscard]] double rest() const {
+      return total - sampling - background - hearing - all_features;
+    }
   };
   struct Decision {
     Step step = Step::none;
@@ -60,6 +67,8 @@ class Governor {
     std::size_t feature = 0;
   };
 
+  // What its beginning costs (names of what runs) is no reason to give something up.
+  static constexpr std::chrono::seconds kStart{5};
   // The costs are means over so long, and so is the time between two steps.
   static constexpr std::chrono::seconds kWindow{5};
   // Below the budget for so long, and something is taken back: the last that was given up.
@@ -73,6 +82,8 @@ class Governor {
 
   // About once a second.
   Decision judge(Cost cost);
+  // In its place while no step can be taken that CPU time asks for.
+  Decision judge_memory_alone(const Cost& cost);
   // Of a feature that costs something now and then, and counts as background work: `percent` of a
   // core, on average.
   Decision judge_seldom(std::size_t feature, double percent);
@@ -87,6 +98,8 @@ class Governor {
   [[nodiscard]] std::size_t off_count() const;
   // That background work may take a second, by what the rest cost lately.
   [[nodiscard]] std::chrono::nanoseconds background_a_second() const { return background_; }
+  // That hearing of processes may take, before it is done less often.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> hearing_a_second() const;
   // What was measured last, in % of one core.
   [[nodiscard]] double percent() const { return percent_; }
   [[nodiscard]] const Budget& budget() const { return budget_; }
@@ -122,6 +135,7 @@ class Governor {
   Clock::time_point paused_until_;
   std::chrono::seconds pause_ = kPause;
   std::deque<Cost> looks_;  // of the window
+  std::optional<Clock::time_point> begun_;
   std::optional<Clock::time_point> calm_since_;
   Clock::time_point now_;
   std::chrono::nanoseconds background_{};

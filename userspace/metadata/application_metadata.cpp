@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "userspace/metadata/application_root.h"
+#include "userspace/metadata/jvm_flags.h"
 #include "userspace/process/executable_files.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/proc_maps.h"
@@ -68,7 +69,7 @@ class Reading {
 
   void read_maps();
   [[nodiscard]] RuntimesOfProcess runtimes() const;
-  [[nodiscard]] ordered_json metadata();
+  [[nodiscard]] ordered_json metadata(const ApplicationWishes& wishes);
   [[nodiscard]] std::vector<std::string> arguments() const;
   [[nodiscard]] std::string id(const ApplicationWishes& wishes) const;
 
@@ -78,7 +79,7 @@ class Reading {
   [[nodiscard]] std::string execfn() const;
   [[nodiscard]] ordered_json elf_id(const ApplicationFile* file) const;
   void add_python(ordered_json& to);
-  void add_java(ordered_json& to);
+  void add_java(const ApplicationWishes& wishes, ordered_json& to);
   void add_ruby(ordered_json& to);
   void add_dotnet(ordered_json& to) const;
   void add_node(ordered_json& to);
@@ -193,42 +194,11 @@ std::string Reading::java_version(std::string_view libjvm) const {
   return "";
 }
 
-// -XX:+UseG1GC, -XX:MaxRAM=5: a flag with a text for its value can hold a path or a secret.
-std::optional<ordered_json> jvm_flag(std::string_view argument) {
-  constexpr std::string_view kPrefix = "-XX:";
-  if (!argument.starts_with(kPrefix) || argument.size() <= kPrefix.size() + 1) {
-    return std::nullopt;
-  }
-  argument.remove_prefix(kPrefix.size());
-  const auto flag = [](std::string_view name, std::string_view type, std::string_view value) {
-    return ordered_json{{"name", printable(name)},
-                        {"type", type},
-                        {"value", value},
-                        {"origin", "command line"},
-                        {"kind", ordered_json::array()}};
-  };
-  if (argument.front() == '+' || argument.front() == '-') {
-    return flag(argument.substr(1), "bool", argument.front() == '+' ? "true" : "false");
-  }
-  const std::size_t at = argument.find('=');
-  const std::string_view value = at == std::string_view::npos ? "" : argument.substr(at + 1);
-  const bool is_number = !value.empty() && value.front() >= '0' && value.front() <= '9' &&
-                         value.find_first_not_of("0123456789.kKmMgGtT") == std::string_view::npos;
-  return is_number ? std::optional(flag(argument.substr(0, at), "number", value)) : std::nullopt;
-}
-
-void Reading::add_java(ordered_json& to) {
+void Reading::add_java(const ApplicationWishes& wishes, ordered_json& to) {
   const MappedPath* library = find_mapped("libjvm.so");
   to["java_version"] = text_or_error(java_version(library->path), "no file release");
   to["libjvm_elfid"] = elf_id(look_at(library));
-  std::vector<ordered_json> flags;
-  for (const std::string& argument : arguments()) {
-    if (auto flag = jvm_flag(argument)) {
-      flags.push_back(*std::move(flag));
-    }
-  }
-  std::ranges::sort(flags, {}, [](const ordered_json& flag) { return flag["name"].dump(); });
-  to["jvm_flags"] = flags;
+  to["jvm_flags"] = jvm_flags(arguments(), wishes);
 }
 
 void Reading::add_ruby(ordered_json& to) {
@@ -274,7 +244,7 @@ void Reading::add_go(ordered_json& to) const {
   add_link(to, exe_file_);
 }
 
-ordered_json Reading::metadata() {
+ordered_json Reading::metadata(const ApplicationWishes& wishes) {
   auto object = ordered_json::object();
   object["exe"] = text_or_error(exe_, "not readable");
   object["execfn"] = text_or_error(execfn(), "not readable");
@@ -283,7 +253,7 @@ ordered_json Reading::metadata() {
   if (runtimes.has_python) {
     add_python(object);
   } else if (runtimes.has_java) {
-    add_java(object);
+    add_java(wishes, object);
   } else if (runtimes.has_ruby) {
     add_ruby(object);
   } else if (find_mapped("libcoreclr.so") != nullptr) {
@@ -350,7 +320,7 @@ std::optional<ApplicationFacts> read_application(const Application& application,
   reading.read_maps();
   ApplicationFacts facts;
   if (wishes.has_metadata) {
-    ordered_json metadata = reading.metadata();
+    ordered_json metadata = reading.metadata(wishes);
     if (const auto more = told.find(application.pid()); more != told.end()) {
       merge_told(more->second, metadata);
     }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "userspace/metadata/application_files.h"
 #include "userspace/metadata/application_id.h"
@@ -23,6 +24,8 @@ struct ApplicationWishes {
   bool has_ids = true;
   ArgumentFilters java_arguments;  // that an id of Java shows
   bool wants_spark = false;
+  bool has_jvm_flags = true;
+  std::vector<std::string> jvm_flags = {};  // these alone; empty: all that a command line has
 };
 
 // Nothing of a process that is gone, or is another one by now.  `files`: of all processes.

@@ -35,12 +35,16 @@ bool is_another_image(const Image& known, const ProcStat& stat,
 Result<> ProcessTable::scan() {
   now_ = read_clock_();
   for (const std::uint32_t pid : TRY(proc_.list_pids())) {
-    const auto stat = read_stat(pid);
-    if (stat && newest(pid) == nullptr) {
-      add_scanned(pid, *stat);
-    }
+    scan_process(pid);
   }
   return {};
+}
+
+void ProcessTable::scan_process(std::uint32_t pid) {
+  const auto stat = read_stat(pid);
+  if (stat && newest(pid) == nullptr) {
+    add_scanned(pid, *stat);
+  }
 }
 
 Process& ProcessTable::add_scanned(std::uint32_t pid, const ProcStat& stat) {

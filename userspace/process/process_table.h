@@ -109,6 +109,8 @@ class ProcessTable {
 
   // Takes all processes that live now by name and start time: 2,000 stats, no maps.
   Result<> scan();
+  // The same of one of them.
+  void scan_process(std::uint32_t pid);
 
   void apply(const ProcessRecord& record);
 

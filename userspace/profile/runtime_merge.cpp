@@ -53,26 +53,65 @@ struct Part {
   std::vector<const Profile::Counts::value_type*> samples;  // of those that are matched
 };
 
-void add_runtime(const Part& part, Profile& profile) {
-  const Profile& stacks = part.runtime->stacks;
-  Copier copier(stacks, profile);
-  const NameId container = profile.intern(part.container);
-  const NameId comm = profile.intern(part.runtime->comm);
-  const Profile::ApplicationId application = profile.intern_application(part.application);
+// Before the frames of a process, while no stack of the system's has told.
+Profile::Stack line_of(const RuntimeStacks& runtime, Profile& profile) {
+  return {.container = profile.intern(runtime.container),
+          .comm = profile.intern(runtime.comm),
+          .frames = {},
+          .application = profile.intern_application(runtime.application)};
+}
+
+// How many the runtime's stacks come to.
+std::uint64_t target_count(const Part& part) {
+  const std::uint64_t own = part.runtime->counts_waiting ? part.runtime->stacks.total() : 0;
+  return std::max(part.system_count, own);
+}
+
+// Those that come to nothing are left out.
+void add_shares(const RuntimeStacks& runtime, std::uint64_t total, const Profile::Stack& line,
+                Profile& profile) {
+  Copier copier(runtime.stacks, profile);
   std::vector<Share> shares;
-  for (const auto& [stack, count] : stacks.counts()) {
+  for (const auto& [stack, count] : runtime.stacks.counts()) {
     shares.push_back({.stack = &stack, .count = count});
   }
-  share_out(shares, part.system_count);
+  share_out(shares, total);
   for (const Share& share : shares) {
     if (share.count == 0) {
       continue;
     }
-    Profile::Stack stack{
-        .container = container, .comm = comm, .frames = {}, .application = application};
+    Profile::Stack stack = line;
     copier.append(share.stack->frames, stack.frames);
     profile.add(stack, share.count);
   }
+}
+
+// To the nearest.
+std::uint64_t scaled_total(const RuntimeStacks& runtime, int frequency_hz) {
+  const std::uint64_t total = runtime.stacks.total();
+  if (runtime.frequency_hz == 0 || runtime.frequency_hz == frequency_hz) {
+    return total;
+  }
+  using Wide = unsigned __int128;
+  const auto from = static_cast<std::uint64_t>(runtime.frequency_hz);
+  const auto to = static_cast<std::uint64_t>(frequency_hz);
+  return static_cast<std::uint64_t>((Wide{total} * to + from / 2) / from);
+}
+
+void add_error(const RuntimeStacks& runtime, MergedProfile& merged) {
+  Profile::Stack line = line_of(runtime, merged.profile);
+  line.frames.push_back(merged.profile.intern(runtime.error));
+  merged.profile.add(line, 1);
+  ++merged.added;
+}
+
+void add_runtime(const Part& part, Profile& profile) {
+  Profile::Stack line = line_of(*part.runtime, profile);
+  if (part.system_count != 0) {
+    line.container = profile.intern(part.container);
+    line.application = profile.intern_application(part.application);
+  }
+  add_shares(*part.runtime, target_count(part), line, profile);
 }
 
 // By an engine that knows how it walked.
@@ -136,12 +175,9 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
                  profile);
     } else if (part.runtime->stacks.total() != 0) {
       add_runtime(part, profile);
+      merged.added += target_count(part) - part.system_count;
     } else if (!part.runtime->error.empty() && part.system_count == 0) {
-      profile.add({.container = profile.intern(""),
-                   .comm = profile.intern(part.runtime->comm),
-                   .frames = {profile.intern(part.runtime->error)}},
-                  1);
-      ++merged.added;
+      add_error(*part.runtime, merged);
     }
   }
   return merged;
@@ -149,20 +185,16 @@ MergedProfile merge_runtime_stacks(const Profile& system, std::span<const Runtim
 
 MergedProfile concatenate_runtime_stacks(std::span<const RuntimeStacks> runtimes) {
   MergedProfile merged;
-  Profile& profile = merged.profile;
   for (const RuntimeStacks& runtime : runtimes) {
-    Profile::Stack line{
-        .container = profile.intern(""), .comm = profile.intern(runtime.comm), .frames = {}};
-    Copier copier(runtime.stacks, profile);
-    for (const auto& [stack, count] : runtime.stacks.counts()) {
-      Profile::Stack copy = line;
-      copier.append(stack.frames, copy.frames);
-      profile.add(copy, count);
-    }
-    if (runtime.stacks.total() == 0 && !runtime.error.empty()) {
-      line.frames.push_back(profile.intern(runtime.error));
-      profile.add(line, 1);
-      ++merged.added;
+    const bool has_stacks = runtime.stacks.total() != 0;
+    merged.frequency_hz = std::max(merged.frequency_hz, has_stacks ? runtime.frequency_hz : 0);
+  }
+  for (const RuntimeStacks& runtime : runtimes) {
+    if (runtime.stacks.total() != 0) {
+      add_shares(runtime, scaled_total(runtime, merged.frequency_hz),
+                 line_of(runtime, merged.profile), merged.profile);
+    } else if (!runtime.error.empty()) {
+      add_error(runtime, merged);
     }
   }
   return merged;

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/result.h"
@@ -14,8 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxNames = 16384;  // of months; 300 bytes each
 constexpr std::size_t kMaxWanted = 4096;
-// A runtime that hangs or lies is left alone for so long.
-constexpr std::chrono::seconds kPause(30);
 
 }  // namespace
 
@@ -64,59 +63,89 @@ std::optional<std::string> ContainerNames::take_problem() {
   return problem_;
 }
 
-// Of all sockets the first that knows it.
-ContainerNames::Outcome ContainerNames::ask(const std::string& id, std::string& name,
-                                            const std::stop_token& stop) {
+// Of all sockets the first that knows it; "": none does, or not all could be asked.
+std::string ContainerNames::ask(Question& question, const std::stop_token& stop) {
   std::string problem;
-  bool is_answered = false;
-  for (const ContainerSocket& socket : sockets_) {
-    if (const auto broken = broken_until_.find(socket.path);
-        broken != broken_until_.end() && Clock::now() < broken->second) {
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    const ContainerSocket& socket = sockets_[i];
+    Clock::time_point& broken_until = broken_until_[socket.path];
+    if (question.denied[i] || Clock::now() < broken_until) {
       continue;
     }
-    auto answer = ask_container(socket, id, stop);
+    const auto answer = ask_container(socket, question.id, stop);
     if (answer && *answer) {
-      name = (*answer)->name;
-      return Outcome::answered;
+      return (*answer)->name;
     }
-    is_answered |= answer.has_value();
+    question.denied[i] = answer.has_value();
+    if (!answer) {
+      broken_until = Clock::now() + pause_;
+    }
     if (!answer && answer.error().code != Errc::not_found) {
       problem = answer.error().what;
     }
-    if (!answer) {
-      broken_until_[socket.path] = Clock::now() + kPause;
+  }
+  if (problem.empty() && std::ranges::find(question.denied, true) == question.denied.end()) {
+    problem = fmt::format("no container runtime listens at {}", list_sockets(sockets_));
+  }
+  note_problem(std::move(problem), stop);
+  return "";
+}
+
+void ContainerNames::note_problem(std::string problem, const std::stop_token& stop) {
+  const std::scoped_lock lock(mutex_);
+  if (problem_.empty() && !stop.stop_requested()) {
+    problem_ = std::move(problem);
+  }
+}
+
+// What is new comes first.  With mutex_ held.
+ContainerNames::Question ContainerNames::take_question() {
+  Question question;
+  if (wanted_.empty()) {
+    question = std::move(open_.front());
+    open_.pop_front();
+  } else {
+    question = {.id = std::move(wanted_.front()), .denied = std::vector<bool>(sockets_.size())};
+    wanted_.pop_front();
+    is_asking_ = true;  // wait() is for these alone
+  }
+  return question;
+}
+
+// False: it is to end.
+bool ContainerNames::wait_for_question(std::unique_lock<std::mutex>& lock,
+                                       const std::stop_token& stop) {
+  while (!stop.stop_requested() && wanted_.empty()) {
+    if (open_.empty()) {
+      (void)changed_.wait(lock, stop, [this] { return !wanted_.empty(); });
+    } else if (const Clock::time_point at = open_.front().again_at; Clock::now() < at) {
+      (void)changed_.wait_until(lock, stop, at, [this] { return !wanted_.empty(); });
+    } else {
+      return true;
     }
   }
-  if (is_answered && problem.empty()) {
-    return Outcome::answered;  // it is another runtime's
-  }
-  if (!stop.stop_requested()) {
-    const std::scoped_lock lock(mutex_);
-    if (problem_.empty()) {
-      problem_ = problem.empty()
-                     ? fmt::format("no container runtime listens at {}", list_sockets(sockets_))
-                     : problem;
-    }
-  }
-  return Outcome::failed;
+  return !stop.stop_requested();
 }
 
 void ContainerNames::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !wanted_.empty(); })) {
-    const std::string id = std::move(wanted_.front());
-    wanted_.pop_front();
-    is_asking_ = true;
+  while (wait_for_question(lock, stop)) {
+    Question question = take_question();
     lock.unlock();
-    std::string name;
-    const Outcome outcome = ask(id, name, stop);
+    std::string name = ask(question, stop);
     lock.lock();
     is_asking_ = false;
-    if (outcome == Outcome::answered) {
-      remember(id, std::move(name));
-    } else {
-      names_.erase(id);  // asked again when it is wanted again
-      std::erase(order_, id);
+    const bool is_open =
+        name.empty() && std::ranges::find(question.denied, false) != question.denied.end();
+    remember(question.id, std::move(name));
+    if (is_open) {
+      question.again_at = Clock::now() + pause_;
+      open_.push_back(std::move(question));
+    }
+    if (open_.size() > kMaxWanted) {
+      names_.erase(open_.front().id);  // asked again when it is wanted again
+      std::erase(order_, open_.front().id);
+      open_.pop_front();
     }
     changed_.notify_all();
   }

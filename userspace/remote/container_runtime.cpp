@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/remote/container_runtime.h"
 
+#include <fmt/core.h>
+
 #include <filesystem>
 #include <system_error>
 
@@ -59,6 +61,26 @@ Result<std::optional<NamedContainer>> ask_container(const ContainerSocket& socke
   }
   return socket.api == ContainerApi::cri ? ask_cri(socket.path, container, stop)
                                          : ask_docker(socket.path, container, stop);
+}
+
+Result<std::string> find_container_id(const std::vector<ContainerSocket>& sockets,
+                                      std::string_view name, const std::stop_token& stop) {
+  std::string problem = "no container is called so";
+  for (const ContainerSocket& socket : sockets) {
+    if (stop.stop_requested()) {
+      break;
+    }
+    const auto named = ask_container(socket, name, stop);
+    if (named && *named) {
+      return (*named)->id;
+    }
+    if (!named && named.error().code != Errc::not_found) {
+      problem = named.error().what;
+    }
+  }
+  return fail(Errc::not_found,
+              fmt::format("{}; names were asked of {} (--container-socket, --cri-socket)", problem,
+                          list_sockets(sockets)));
 }
 
 }  // namespace waggle

@@ -37,4 +37,9 @@ Result<std::optional<NamedContainer>> ask_container(const ContainerSocket& socke
                                                     std::string_view container,
                                                     const std::stop_token& stop = {});
 
+// The id of the container of this name, of all sockets' the first.  Errc::not_found: none tells
+// of one, and which were asked.
+Result<std::string> find_container_id(const std::vector<ContainerSocket>& sockets,
+                                      std::string_view name, const std::stop_token& stop = {});
+
 }  // namespace waggle

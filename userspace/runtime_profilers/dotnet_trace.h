@@ -22,6 +22,8 @@ class DotnetTrace final : public ProcessTool {
 
   [[nodiscard]] std::string_view name() const override { return "dotnet-trace"; }
   [[nodiscard]] std::string_view gives() const override { return "the methods of .NET"; }
+  [[nodiscard]] int rate_hz() const override { return frequency_hz_; }
+  [[nodiscard]] int asked_hz() const override { return frequency_hz_; }
   [[nodiscard]] bool has_runtime(pid_t pid) override { return files_.has(pid, Runtime::dotnet); }
   ToolCall call(const std::string& program, pid_t target, const std::string& directory) override;
   Result<std::uint64_t> read_stacks(UniqueFd file, pid_t target, Profile& stacks) override;

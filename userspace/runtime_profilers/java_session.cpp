@@ -2,20 +2,16 @@
 #include "userspace/runtime_profilers/java_session.h"
 
 #include <fmt/core.h>
-#include <signal.h>
+#include <fmt/ranges.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/event_loop.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "userspace/tools/async_profiler/java_version.h"
+#include "userspace/runtime_profilers/java_refusal.h"
 #include "userspace/tools/external_tools.h"
 
 namespace waggle {
@@ -34,31 +30,27 @@ constexpr seconds kGrace(30);
 // Of the kernel's names of threads.
 constexpr std::size_t kMaxThreadName = 15;
 
-// Of the signals that a JVM does not end by when all is well.
-bool is_violent(int wait_status) {
-  if (!WIFSIGNALED(wait_status)) {
-    return false;
-  }
-  const int signal = WTERMSIG(wait_status);
-  return signal == SIGABRT || signal == SIGKILL || signal == SIGSEGV;
-}
-
 bool is_on_cpu(const JavaSessionOptions& options) {
   const JavaEvent event = options.async_profiler.event;
   return event == JavaEvent::cpu || event == JavaEvent::itimer;
 }
 
-bool is_called_java(const Jvm& jvm) {
-  std::error_code none;
-  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", jvm.pid), none);
-  return program.filename() == "java" || program.filename() == "java (deleted)";
+// Allocations are no times.
+int counted_hz(const JavaSessionOptions& options) {
+  const auto& async_profiler = options.async_profiler;
+  return async_profiler.event == JavaEvent::alloc ? 0 : async_profiler.frequency_hz;
 }
 
-bool is_supported(const Jvm& jvm, bool is_strict) {
-  constexpr int kFirst = 7;
-  const auto version = read_java_version(jvm);
-  return is_strict ? version && is_tried_java(*version) && is_called_java(jvm)
-                   : !version || version->numbers.front() >= kFirst;
+bool is_of_clock(const JavaSessionOptions& options) {
+  return options.async_profiler.event == JavaEvent::wall;
+}
+
+JavaVersionCheck version_check(const JavaSessionOptions& options) {
+  if (!options.checks_version) {
+    return JavaVersionCheck::none;
+  }
+  return options.safemode.extended_version_checks ? JavaVersionCheck::tried
+                                                  : JavaVersionCheck::known;
 }
 
 }  // namespace
@@ -69,7 +61,8 @@ JavaSession::JavaSession(JavaSessionOptions options, NeededTool library, Runtime
       hooks_(std::move(hooks)),
       timer_(std::move(timer)),
       processes_(options_.targets, [this](pid_t pid, const ProcStat&) { return look_at(pid); }),
-      library_(std::move(library)) {
+      library_(std::move(library)),
+      safety_(options_.safemode) {
   options_.async_profiler.timeout =
       std::min(options_.duration.value_or(kMaxUnattended), kMaxUnattended) + kGrace;
 }
@@ -81,6 +74,9 @@ Result<std::unique_ptr<JavaSession>> JavaSession::prepare(const JavaSessionOptio
     return fail_errno("timerfd_create", errno);
   }
   NeededTool library = TRY(NeededTool::prepare("async-profiler", options.path));
+  if (!options.path.empty()) {
+    (void)TRY(read_async_profiler(library.path()));  // that it is one
+  }
   JavaSessionOptions found = options;
   if (!options.jattach.empty()) {
     found.jattach = TRY(locate_tool("jattach", options.jattach));
@@ -119,8 +115,8 @@ void JavaSession::tick() {
   if (!is_interrupted_) {
     processes_.tick();
   }
-  if (kernel_log_) {
-    hear_kernel();
+  if (!runs_.empty() && safety_.hear_kernel(notes_)) {
+    stop_all();
   }
   advance();
 }
@@ -136,7 +132,7 @@ JavaSession::Verdict JavaSession::look_at(pid_t pid) {
     return Verdict::not_yet;
   }
   starting_.erase(pid);
-  if (!library_.find("the methods of Java", notes_)) {
+  if (!find_library()) {
     return Verdict::decided;
   }
   if (processes_.is_limit_reached(runs_.size())) {
@@ -151,6 +147,20 @@ JavaSession::Verdict JavaSession::look_at(pid_t pid) {
   return Verdict::decided;
 }
 
+bool JavaSession::find_library() {
+  if (!library_.find("the methods of Java", notes_)) {
+    return false;
+  }
+  if (!library_facts_) {
+    library_facts_ = read_async_profiler(library_.path());
+    if (!*library_facts_) {
+      notes_.add_problem(
+          fmt::format("{}; continuing without the methods of Java", library_facts_->error().what));
+    }
+  }
+  return library_facts_->has_value();
+}
+
 JavaSession::Run& JavaSession::add_run(pid_t pid) {
   auto made = std::make_unique<Run>(Run{.pid = pid,
                                         .has_own_namespace = false,
@@ -158,12 +168,11 @@ JavaSession::Run& JavaSession::add_run(pid_t pid) {
                                         .crash = {},
                                         .exit = {},
                                         .is_gone = false,
-                                        .result = {.process = static_cast<std::uint32_t>(pid),
-                                                   .comm = hooks_.tell_apart(pid),
-                                                   .stacks = {},
-                                                   .error = {},
-                                                   .is_java_on_cpu = is_on_cpu(options_)}});
+                                        .is_start_noted = false,
+                                        .result = hooks_.tell_apart(pid)});
   Run& run = *made;
+  run.result.is_java_on_cpu = is_on_cpu(options_);
+  run.result.counts_waiting = is_of_clock(options_);
   runs_[pid] = std::move(made);
   return run;
 }
@@ -171,29 +180,25 @@ JavaSession::Run& JavaSession::add_run(pid_t pid) {
 void JavaSession::start_run(Jvm jvm) {
   Run& run = add_run(jvm.pid);
   run.has_own_namespace = jvm.status.innermost_pid != static_cast<std::uint32_t>(jvm.pid);
-  if (!stop_cause_.empty()) {
-    skip(run, "disabled due to " + stop_cause_);
+  if (safety_.hear_kernel(notes_)) {
+    stop_all();
+  }
+  if (!safety_.cause().empty()) {
+    skip(run, "disabled due to " + safety_.cause());
     return;
   }
-  if (const auto refusal = why_not_to_attach(jvm)) {
-    skip(run, refusal->reason);
+  if (const auto reason = why_not_to_profile(jvm, version_check(options_), **library_facts_)) {
+    skip(run, *reason);
     return;
   }
-  if (options_.checks_version && !is_supported(jvm, options_.safemode.extended_version_checks)) {
-    skip(run, "profiling this JVM is not supported");
-    return;
-  }
-  if (!jvm.profiler.empty() && !is_placed_by_us(jvm.profiler, kAsyncProfilerLibrary)) {
-    skip(run, "async-profiler is already loaded");  // somebody else's, who may be using it
-    return;
-  }
+  note_other_profiler(jvm, run);
   if (auto crash = CrashReport::watch(jvm)) {
     run.crash = *std::move(crash);
   }
   if (auto exit = ProcessExit::watch(run.pid); exit && jvm.is_alive()) {
     run.exit = *std::move(exit);
   }
-  hear_kernel();
+  safety_.add_profiled(run.pid);
   auto recording = AsyncProfilerRecording::start(
       std::move(jvm), library_.path(), options_.async_profiler,
       {.patience = options_.patience, .jattach = options_.jattach, .add_own = hooks_.add_own},
@@ -203,6 +208,15 @@ void JavaSession::start_run(Jvm jvm) {
     return;
   }
   run.recording = *std::move(recording);
+}
+
+void JavaSession::note_other_profiler(const Jvm& jvm, const Run& run) {
+  if (has_other_profiler(jvm, **library_facts_)) {
+    notes_.tell(fmt::format(
+        "process {} ({}): the async-profiler of an earlier waggle stays loaded and is used in the "
+        "place of {}; the JVM takes another one once it is started anew",
+        run.pid, run.result.comm, library_.path()));
+  }
 }
 
 std::string_view JavaSession::otherwise() const {
@@ -218,14 +232,15 @@ void JavaSession::skip(Run& run, const std::string& reason) {
 
 void JavaSession::fail_run(Run& run, const std::string& reason) {
   run.result.error = fmt::format("[Profiling error: {}]", reason);
-  notes_.add_problem(fmt::format("process {} ({}): {}, continuing {}", run.pid, run.result.comm,
-                                 reason, otherwise()));
+  notes_.add_problem(fmt::format("process {} ({}): async-profiler: {}, continuing {}", run.pid,
+                                 run.result.comm, reason, otherwise()));
 }
 
 void JavaSession::advance() {
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
       run->recording->advance();
+      note_start(*run);
       if (run->recording->is_over()) {
         end_run(*run);
       }
@@ -237,9 +252,28 @@ void JavaSession::advance() {
   set_timer();
 }
 
+void JavaSession::note_start(Run& run) {
+  const AsyncProfilerRecording& recording = *run.recording;
+  const std::string& option = recording.unknown_option();
+  if (!option.empty() && told_.insert(option).second) {
+    notes_.add_problem(
+        fmt::format("this async-profiler knows no option {}, continuing without it", option));
+  }
+  if (recording.has_timers_for_events() && !std::exchange(run.is_start_noted, true)) {
+    if (with_timers_.empty()) {
+      notes_.tell(fmt::format(
+          "process {} ({}): perf events are refused to it (seccomp, kernel.perf_event_paranoid), "
+          "async-profiler samples by timers there, without kernel frames of its own",
+          run.pid, run.result.comm));
+    }
+    with_timers_.push_back(run.pid);
+  }
+}
+
 // Gives the JVM back what it has of us.
 void JavaSession::end_run(Run& run) {
   const auto recording = std::move(run.recording);
+  cpu_time_ += recording->cpu_time();
   if (!recording->memory().empty()) {
     LOG_DEBUG("process {} ({}): async-profiler used {} of its memory", run.pid, run.result.comm,
               recording->memory());
@@ -260,15 +294,18 @@ void JavaSession::end_run(Run& run) {
 
 // The profiler in a JVM may be what it died of.
 void JavaSession::find_crash(const Run& run) {
-  const auto excerpt = run.crash ? run.crash->find() : std::nullopt;
-  if (excerpt) {
-    const std::string told = fmt::format("process {} ({}) crashed while it was profiled ({})",
-                                         run.pid, run.result.comm, *excerpt);
-    if (options_.safemode.hserr) {
-      stop_all("the crash of a JVM", told);
-    } else {
-      notes_.add_problem(told);
-    }
+  const auto crash = run.crash ? run.crash->find(options_.tells_whole_crash) : std::nullopt;
+  if (!crash) {
+    return;
+  }
+  const std::string who = fmt::format("process {} ({})", run.pid, run.result.comm);
+  const bool is_first = safety_.judge_crash(
+      fmt::format("{} crashed while it was profiled ({})", who, crash->excerpt), notes_);
+  for (const std::string& line : crash->lines) {
+    notes_.tell(fmt::format("crash of {}: {}", who, line));
+  }
+  if (is_first) {
+    stop_all();
   }
 }
 
@@ -279,57 +316,13 @@ void JavaSession::find_signal(Run& run) {
     return;
   }
   run.exit.reset();
-  if (is_violent(*status) && options_.safemode.profiled_signaled) {
-    stop_all("a signal that ended a JVM",
-             fmt::format("process {} ({}) was ended by signal {} while it was profiled", run.pid,
-                         run.result.comm, WTERMSIG(*status)));
+  if (safety_.judge_exit(*status, fmt::format("process {} ({})", run.pid, run.result.comm),
+                         notes_)) {
+    stop_all();
   }
 }
 
-// What the kernel's log says from the first JVM on.
-void JavaSession::hear_kernel() {
-  const JavaSafemode& safemode = options_.safemode;
-  const bool is_asked_for =
-      safemode.general_oom || safemode.general_signaled || safemode.pid_in_kernel_messages;
-  if ((safemode.profiled_oom || is_asked_for) && !std::exchange(has_tried_kernel_log_, true)) {
-    if (auto log = KernelLog::open()) {
-      kernel_log_ = *std::move(log);
-    } else if (is_asked_for) {
-      notes_.tell(fmt::format("--java-safemode: {}, continuing without the kernel's log",
-                              log.error().what));
-    }
-  }
-  if (kernel_log_) {
-    kernel_log_->take([this](std::string_view text) { on_kernel_message(text); });
-  }
-}
-
-void JavaSession::on_kernel_message(std::string_view text) {
-  const JavaSafemode& safemode = options_.safemode;
-  const std::string told = fmt::format("the kernel says: {}", printable(text));
-  if (const auto death = parse_kernel_death(text)) {
-    const bool is_profiled = runs_.contains(death->pid);
-    const bool is_memory = death->cause == KernelDeath::Cause::out_of_memory;
-    const bool is_general = is_memory ? safemode.general_oom : safemode.general_signaled;
-    const bool is_of_ours = is_memory ? safemode.profiled_oom : safemode.profiled_signaled;
-    if (is_general || (is_profiled && is_of_ours)) {
-      stop_all(is_memory ? "want of memory" : "a signal that ended a process", told);
-    }
-  }
-  if (safemode.pid_in_kernel_messages && std::ranges::any_of(runs_, [text](const auto& entry) {
-        return mentions_pid(text, entry.first);
-      })) {
-    stop_all("a message of the kernel", told);
-  }
-}
-
-// No more risk, as gProfiler's safe mode; the first cause counts.
-void JavaSession::stop_all(std::string_view cause, const std::string& told) {
-  if (!stop_cause_.empty()) {
-    return;
-  }
-  stop_cause_ = cause;
-  notes_.add_problem(told + ", continuing without the methods of Java");
+void JavaSession::stop_all() {
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
       run->recording->interrupt();
@@ -359,32 +352,39 @@ void JavaSession::interrupt() {
     skip(add_run(pid), reason);  // the recording is over before one can know
   }
   starting_.clear();
-  for (const auto& [pid, run] : runs_) {
-    if (run->recording) {
-      run->recording->interrupt();
-    }
-  }
+  stop_all();
   set_timer();
 }
 
+bool JavaSession::is_profiling() const {
+  return std::ranges::any_of(runs_,
+                             [](const auto& entry) { return entry.second->recording != nullptr; });
+}
+
 Result<RuntimeReport> JavaSession::finish(const std::stop_token& hurry) {
-  const auto is_running = [](const auto& entry) { return entry.second->recording != nullptr; };
-  while (advance(), std::ranges::any_of(runs_, is_running) && !hurry.stop_requested() &&
-                        Clock::now() < deadline_) {
+  while (advance(), is_profiling() && !hurry.stop_requested() && Clock::now() < deadline_) {
     std::this_thread::sleep_for(kSlice);
   }
   RuntimeReport report{.stacks = {},
                        .tool = "async-profiler",
                        .state = {},
                        .excluded = notes_.excluded(),
-                       .cpu_time = {}};
+                       .cpu_time = {},
+                       .frequency_hz = counted_hz(options_)};
+  if (!with_timers_.empty()) {
+    report.excluded.push_back(fmt::format(
+        "async-profiler: kernel frames of {} JVM{} ({}): perf events are refused there, timers "
+        "sample",
+        with_timers_.size(), with_timers_.size() == 1 ? "" : "s", fmt::join(with_timers_, ", ")));
+  }
   for (const auto& [pid, run] : runs_) {
     if (run->recording) {
-      run->recording->give_up("the JVM does not answer");
+      run->recording->give_up();
       end_run(*run);
     }
     report.stacks.push_back(std::move(run->result));
   }
+  report.cpu_time = cpu_time_;
   report.state = notes_.state(!runs_.empty());
   return report;
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,15 +17,17 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "userspace/process/kernel_log.h"
 #include "userspace/process/proc_fs.h"
 #include "userspace/process/process_exit.h"
+#include "userspace/process/shared_library.h"
 #include "userspace/profile/runtime_merge.h"
+#include "userspace/runtime_profilers/java_safety.h"
 #include "userspace/runtime_profilers/needed_tool.h"
 #include "userspace/runtime_profilers/notes.h"
 #include "userspace/runtime_profilers/processes.h"
 #include "userspace/runtime_profilers/profiler.h"
 #include "userspace/tools/async_profiler/crash_report.h"
+#include "userspace/tools/async_profiler/library.h"
 #include "userspace/tools/async_profiler/recording.h"
 #include "userspace/tools/async_profiler/safemode.h"
 
@@ -37,6 +40,7 @@ struct JavaSessionOptions {
   std::chrono::seconds patience{30};             // with each answer of a JVM
   std::string jattach = {};                      // a program that attaches; "": we do
   JavaSafemode safemode = {};
+  bool tells_whole_crash = false;  // the report of a JVM that crashed, not an excerpt
   bool checks_version = true;
   bool has_native_frames = true;  // another profiler has them where this one tells nothing
   RuntimeTargets targets;
@@ -57,6 +61,7 @@ class JavaSession final : public RuntimeProfiler {
   [[nodiscard]] int fd() const override { return timer_.get(); }
   Result<> on_readable() override;
   void tick() override;
+  [[nodiscard]] bool is_profiling() const override;
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
   Result<RuntimeReport> finish(const std::stop_token& hurry) override;
@@ -72,6 +77,7 @@ class JavaSession final : public RuntimeProfiler {
     std::optional<CrashReport> crash;
     std::optional<ProcessExit> exit;
     bool is_gone;
+    bool is_start_noted;  // what there is to tell of it
     RuntimeStacks result;
   };
 
@@ -80,15 +86,16 @@ class JavaSession final : public RuntimeProfiler {
   Run& add_run(pid_t pid);
   void start_run(Jvm jvm);
   [[nodiscard]] std::string_view otherwise() const;
+  bool find_library();
+  void note_other_profiler(const Jvm& jvm, const Run& run);
   void skip(Run& run, const std::string& reason);
   void fail_run(Run& run, const std::string& reason);
   void advance();
+  void note_start(Run& run);
   void end_run(Run& run);
   void find_crash(const Run& run);
   void find_signal(Run& run);
-  void hear_kernel();
-  void on_kernel_message(std::string_view text);
-  void stop_all(std::string_view cause, const std::string& told);
+  void stop_all();
   void add_stack(const AsyncProfilerStack& stack, Run& run);
   void set_timer();
 
@@ -101,9 +108,11 @@ class JavaSession final : public RuntimeProfiler {
   NeededTool library_;
   std::map<pid_t, std::string> starting_;  // not attached to yet, and why
   std::map<pid_t, std::unique_ptr<Run>> runs_;
-  std::string stop_cause_;  // why no JVM is touched any more; "": they are
-  std::optional<KernelLog> kernel_log_;
-  bool has_tried_kernel_log_ = false;
+  std::optional<Result<SharedLibrary>> library_facts_;  // once it was looked at
+  JavaSafety safety_;
+  std::set<std::string> told_;      // what is told of the first JVM alone
+  std::vector<pid_t> with_timers_;  // JVMs that the kernel refuses perf events to
+  std::chrono::microseconds cpu_time_{};
   bool is_interrupted_ = false;
   Clock::time_point deadline_;
 };

@@ -25,6 +25,13 @@ void RuntimeNotes::add_problem(std::string text) {
   }
 }
 
+void RuntimeNotes::tell_rate(int rate_hz, int asked_hz) {
+  if (rate_hz < asked_hz && !std::exchange(has_told_rate_, true)) {
+    tell(fmt::format("{} samples at {} Hz, its highest rate here, in place of {}", tool_, rate_hz,
+                     asked_hz));
+  }
+}
+
 std::vector<std::string> RuntimeNotes::excluded() const {
   std::vector<std::string> texts;
   for (const auto& [reason, pids] : excluded_) {

@@ -20,6 +20,8 @@ class RuntimeNotes {
   void add_problem(std::string text);
   // To be told, but nothing that failed.
   void tell(std::string text) { untold_.push_back(std::move(text)); }
+  // Once, where the tool samples at less than was asked for.
+  void tell_rate(int rate_hz, int asked_hz);
   void exclude(const std::string& reason, pid_t pid) { excluded_[reason].push_back(pid); }
 
   // Since the last call; the first of many.
@@ -36,6 +38,7 @@ class RuntimeNotes {
   std::vector<std::string> untold_;
   std::size_t problem_count_ = 0;
   std::string first_problem_;
+  bool has_told_rate_ = false;
   std::map<std::string, std::vector<pid_t>> excluded_;  // by reason
 };
 

@@ -60,6 +60,7 @@ Result<> Phpspy::run() {
       SupervisedTool::start(phpspy_command(program_.path(), options_.filter, options_.frequency_hz),
                             {}, [this](std::string_view piece) { parser_.feed(piece); }));
   has_run_ = true;
+  notes_.tell_rate(phpspy_rate(options_.frequency_hz), options_.frequency_hz);
   hooks_.add_own(tool_->pid());
   return outputs_.add(loop_, *tool_, [this] {
     tool_->read();
@@ -71,10 +72,7 @@ Phpspy::Verdict Phpspy::look_at(pid_t pid) {
   if (!files_.has(pid, Runtime::php)) {
     return Verdict::not_yet;
   }
-  stacks_.emplace(pid, RuntimeStacks{.process = static_cast<std::uint32_t>(pid),
-                                     .comm = hooks_.tell_apart(pid),
-                                     .stacks = {},
-                                     .error = {}});
+  stacks_.emplace(pid, hooks_.tell_apart(pid));
   return Verdict::decided;
 }
 
@@ -162,7 +160,8 @@ Result<RuntimeReport> Phpspy::finish(const std::stop_token& hurry) {
                        .tool = "phpspy",
                        .state = {},
                        .excluded = notes_.excluded(),
-                       .cpu_time = cpu_time_};
+                       .cpu_time = cpu_time_,
+                       .frequency_hz = phpspy_rate(options_.frequency_hz)};
   for (auto& [pid, stacks] : stacks_) {
     report.stacks.push_back(std::move(stacks));
   }

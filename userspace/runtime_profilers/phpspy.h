@@ -51,6 +51,7 @@ class Phpspy final : public RuntimeProfiler {
   [[nodiscard]] int fd() const override { return loop_.fd(); }
   Result<> on_readable() override { return loop_.run_once(std::chrono::milliseconds(0)); }
   void tick() override;
+  [[nodiscard]] bool is_profiling() const override { return tool_.has_value(); }
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
   Result<RuntimeReport> finish(const std::stop_token& hurry) override;

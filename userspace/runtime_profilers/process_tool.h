@@ -34,6 +34,9 @@ class ProcessTool {
   [[nodiscard]] virtual std::string_view name() const = 0;
   // What a profile lacks without it: "the functions of Python".
   [[nodiscard]] virtual std::string_view gives() const = 0;
+  // What it samples at, and what the recording does: it may have a highest rate.
+  [[nodiscard]] virtual int rate_hz() const = 0;
+  [[nodiscard]] virtual int asked_hz() const = 0;
 
   [[nodiscard]] virtual bool has_runtime(pid_t pid) = 0;
   // Why a process that has one and was not named is left out; "": it is not.

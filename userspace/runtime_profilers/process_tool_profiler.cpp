@@ -110,19 +110,17 @@ bool ProcessToolProfiler::make_directory() {
 }
 
 void ProcessToolProfiler::start_run(pid_t pid) {
-  const std::string comm = hooks_.tell_apart(pid);
+  RuntimeStacks result = hooks_.tell_apart(pid);
   auto recording = ToolRecording::start(tool_->call(program_.path(), pid, directory_->path()), pid);
   if (!recording) {
     notes_.add_problem(fmt::format("process {} ({}): {}, continuing with native frames there", pid,
-                                   comm, recording.error().what));
+                                   result.comm, recording.error().what));
     return;
   }
+  notes_.tell_rate(tool_->rate_hz(), tool_->asked_hz());
   hooks_.add_own(recording->pid());
-  auto run = std::make_unique<Run>(Run{
-      .recording = *std::move(recording),
-      .outputs = {},
-      .result = {
-          .process = static_cast<std::uint32_t>(pid), .comm = comm, .stacks = {}, .error = {}}});
+  auto run = std::make_unique<Run>(
+      Run{.recording = *std::move(recording), .outputs = {}, .result = std::move(result)});
   Run& watched = *run;
   runs_.emplace(pid, std::move(run));
   const Result<> is_watched = watched.outputs.add(loop_, watched.recording, [this, &watched] {
@@ -201,6 +199,10 @@ void ProcessToolProfiler::tick() {
   end_ended();
 }
 
+bool ProcessToolProfiler::is_profiling() const {
+  return std::ranges::any_of(runs_, [](const auto& entry) { return !entry.second->has_ended; });
+}
+
 void ProcessToolProfiler::end_ended() {
   for (const auto& [pid, run] : runs_) {
     if (!run->has_ended && run->recording.poll_end()) {
@@ -219,9 +221,7 @@ void ProcessToolProfiler::interrupt() {
 }
 
 Result<RuntimeReport> ProcessToolProfiler::finish(const std::stop_token& hurry) {
-  const auto is_running = [](const auto& entry) { return !entry.second->has_ended; };
-  while (std::ranges::any_of(runs_, is_running) && !hurry.stop_requested() &&
-         Clock::now() < deadline_) {
+  while (is_profiling() && !hurry.stop_requested() && Clock::now() < deadline_) {
     TRY(loop_.run_once(kSlice));
     end_ended();
   }
@@ -229,7 +229,8 @@ Result<RuntimeReport> ProcessToolProfiler::finish(const std::stop_token& hurry) 
                        .tool = std::string(tool_->name()),
                        .state = {},
                        .excluded = notes_.excluded(),
-                       .cpu_time = {}};
+                       .cpu_time = {},
+                       .frequency_hz = tool_->rate_hz()};
   for (const auto& [pid, run] : runs_) {
     if (!run->has_ended) {
       end_run(*run);

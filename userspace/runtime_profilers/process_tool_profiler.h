@@ -45,6 +45,7 @@ class ProcessToolProfiler final : public RuntimeProfiler {
   [[nodiscard]] int fd() const override { return loop_.fd(); }
   Result<> on_readable() override { return loop_.run_once(std::chrono::milliseconds(0)); }
   void tick() override;
+  [[nodiscard]] bool is_profiling() const override;
   std::vector<std::string> take_problems() override { return notes_.take_untold(); }
   void interrupt() override;
   Result<RuntimeReport> finish(const std::stop_token& hurry) override;

@@ -127,7 +127,7 @@ void RuntimeProcesses::work_off(milliseconds limit) {
 void RuntimeProcesses::look_at(pid_t pid) {
   const auto stat = proc_.read_stat(static_cast<std::uint32_t>(pid));
   const bool is_looked_at =
-      stat && !stat->is_kernel_thread && pid != ::getpid() &&
+      stat && !stat->is_kernel_thread && pid != ::getpid() && !is_tool(pid, *stat) &&
       (targets_.is_recorded == nullptr || is_named(pid) || targets_.is_recorded(pid));
   if (!is_looked_at) {
     return;
@@ -137,6 +137,12 @@ void RuntimeProcesses::look_at(pid_t pid) {
   } else {
     ++looks_[pid];
   }
+}
+
+// Our children that nobody has asked for: perf has a Python inside.
+bool RuntimeProcesses::is_tool(pid_t pid, const ProcStat& stat) const {
+  return static_cast<pid_t>(stat.parent_pid) == ::getpid() && !selected_.contains(pid) &&
+         !is_named(pid);
 }
 
 bool RuntimeProcesses::is_named(pid_t pid) const {

@@ -37,7 +37,7 @@ class RuntimeProcesses {
     not_yet,  // it may still become one: a few looks more
     decided,
   };
-  // Never of waggle itself or of a kernel thread.
+  // Never of waggle itself, of its tools or of a kernel thread.
   using Look = std::function<Verdict(pid_t pid, const ProcStat& stat)>;
 
   RuntimeProcesses(RuntimeTargets targets, Look look)
@@ -74,6 +74,7 @@ class RuntimeProcesses {
   void look_around();
   void work_off(std::chrono::milliseconds limit);
   void look_at(pid_t pid);
+  [[nodiscard]] bool is_tool(pid_t pid, const ProcStat& stat) const;
 
   RuntimeTargets targets_;
   Look look_;

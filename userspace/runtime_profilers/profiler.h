@@ -19,8 +19,8 @@ namespace waggle {
 
 // What the recording must know of each process that such a profiler looks into.
 struct RuntimeHooks {
-  // Its samples stay apart from now on (Profile::Stack::process).  Returns its exec name.
-  std::function<std::string(pid_t)> tell_apart;
+  // Its samples stay apart from now on (Profile::Stack::process).  Returns what its stacks go into.
+  std::function<RuntimeStacks(pid_t)> tell_apart;
   // A child of ours, that is not to be sampled.
   std::function<void(pid_t)> add_own;
   // "" where it is not known.
@@ -33,6 +33,7 @@ struct RuntimeReport {
   std::string state;                  // there: "ok" or what went wrong; "": it had nothing to do
   std::vector<std::string> excluded;  // for the header
   std::chrono::microseconds cpu_time{};
+  int frequency_hz = 0;  // as RuntimeStacks::frequency_hz, of all of them
 };
 
 // From interrupt() on.  Less than the seven seconds that perf's data may take to read, and the ten
@@ -62,6 +63,8 @@ class RuntimeProfiler {
   virtual Result<> on_readable() = 0;
   // A few times a second.
   virtual void tick() = 0;
+  // Whether it has stacks of somebody to come.
+  [[nodiscard]] virtual bool is_profiling() const { return false; }
   // What went wrong since the last call, one line each; the first of many.
   virtual std::vector<std::string> take_problems() = 0;
 

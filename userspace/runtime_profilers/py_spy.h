@@ -34,6 +34,8 @@ class PySpy final : public ProcessTool {
 
   [[nodiscard]] std::string_view name() const override { return "py-spy"; }
   [[nodiscard]] std::string_view gives() const override { return "the functions of Python"; }
+  [[nodiscard]] int rate_hz() const override { return py_spy_rate(options_.frequency_hz); }
+  [[nodiscard]] int asked_hz() const override { return options_.frequency_hz; }
   [[nodiscard]] bool has_runtime(pid_t pid) override;
   [[nodiscard]] std::string why_not(pid_t pid) override;
   [[nodiscard]] bool leaves_young() const override { return true; }

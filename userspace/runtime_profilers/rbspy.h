@@ -13,6 +13,7 @@
 #include "userspace/profile/profile.h"
 #include "userspace/runtime_profilers/process_tool.h"
 #include "userspace/runtimes/runtime_files.h"
+#include "userspace/tools/rbspy/command.h"
 
 namespace waggle {
 
@@ -22,6 +23,8 @@ class Rbspy final : public ProcessTool {
 
   [[nodiscard]] std::string_view name() const override { return "rbspy"; }
   [[nodiscard]] std::string_view gives() const override { return "the methods of Ruby"; }
+  [[nodiscard]] int rate_hz() const override { return rbspy_rate(frequency_hz_); }
+  [[nodiscard]] int asked_hz() const override { return frequency_hz_; }
   [[nodiscard]] bool has_runtime(pid_t pid) override { return files_.has(pid, Runtime::ruby); }
   ToolCall call(const std::string& program, pid_t target, const std::string& directory) override;
   Result<std::uint64_t> read_stacks(UniqueFd file, pid_t target, Profile& stacks) override;

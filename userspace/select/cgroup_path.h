@@ -18,8 +18,9 @@ namespace waggle {
 
 struct Cgroup {
   sel_hierarchy hierarchy;
-  std::uint64_t id;  // of the kernfs node, the inode of its directory
-  std::string path;  // of its directory
+  std::uint64_t id;       // of the kernfs node, the inode of its directory
+  std::string path;       // of its directory
+  bool is_alone = false;  // what lies below it is not meant
 
   bool operator==(const Cgroup&) const = default;
 };

@@ -3,36 +3,30 @@
 // each, or lines of "name number".
 #include "userspace/select/cgroup_ranking.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <memory>
+#include <iterator>
+#include <limits>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_set>
-#include <utility>
 
-#include "base/file.h"
 #include "base/text.h"
-#include "base/unique_c.h"
 #include "base/unique_fd.h"
 #include "userspace/process/container_id.h"
+#include "userspace/select/cgroup_walk.h"
 
 namespace waggle {
 
 namespace {
 
-constexpr std::size_t kMaxDirectories = 100'000;
-constexpr int kMaxDepth = 64;
 constexpr std::uint64_t kNsPerUs = 1000;
-
-using Directory = std::unique_ptr<DIR, Deleter<::closedir>>;
+constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 bool counts_cpu_in_v1(const CgroupHierarchy& hierarchy) {
   const auto controllers = split(hierarchy.name, ',');
@@ -64,99 +58,105 @@ std::optional<std::uint64_t> usage_in_stat(std::string_view text) {
 
 }  // namespace
 
-// One hierarchy, from its mount down, by descriptors: a look costs four system calls for each
-// cgroup, and a directory is listed only when it has others below.
-class CgroupRanking::Walk {
- public:
-  Walk(const CgroupHierarchy& hierarchy, const CgroupHierarchy* memory,
-       const std::vector<Cgroup>& excluded, std::vector<Candidate>& found)
-      : hierarchy_(hierarchy), memory_(memory), excluded_(excluded), found_(found) {}
-
-  Result<> run() {
-    const UniqueFd mount = TRY(open_file(hierarchy_.directory, O_RDONLY | O_DIRECTORY));
-    TRY(list(mount.get(), "", 0));
-    return {};
+// One cgroup of a look.
+struct CgroupRanking::Seen {
+  CgroupRank rank;                          // used_ns: since it began; from weigh() on of the cycle
+  std::string below_mount;                  // "/docker/ID"
+  const CgroupHierarchy* memory = nullptr;  // where its memory is counted
+  std::size_t parent = kNone;               // its place among all
+  bool is_read = false;                     // how much it used
+  bool is_excluded = false;
+  bool has_below = false;
+  bool has_tasks = false;          // looked at where it has others below
+  std::uint64_t weight_ns = 0;     // used_ns, and more for one that was chosen
+  std::uint64_t memory_bytes = 0;  // read where it decides
+  [[nodiscard]] bool is_candidate() const {
+    return is_read && !is_excluded && (!has_below || has_tasks);
   }
-
- private:
-  // Those below `directory`, which is at `path` below the mount; whether there are any.
-  Result<bool> list(int directory, const std::string& path, int depth) {
-    const Directory entries(::fdopendir(::fcntl(directory, F_DUPFD_CLOEXEC, 0)));
-    bool has_any = false;
-    while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
-      const std::string_view name = entry->d_name;
-      const bool may_be_one = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
-      if (may_be_one && name != "." && name != "..") {
-        has_any |= TRY(look_at(directory, path, std::string(name), depth + 1));
-      }
-    }
-    return has_any;
-  }
-
-  // Whether it is a cgroup.
-  Result<bool> look_at(int parent, const std::string& parent_path, const std::string& name,
-                       int depth) {
-    struct stat status{};
-    if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(status.st_mode)) {
-      return false;  // a file, or it has gone
-    }
-    if (++looked_at_ > kMaxDirectories) {
-      return fail(Errc::exhausted, fmt::format("more than {} cgroups to look at", kMaxDirectories));
-    }
-    std::string path = parent_path + "/" + name;
-    if (is_excluded(status.st_ino)) {
-      return true;
-    }
-    const bool is_container = !container_id_of(name).empty();
-    constexpr nlink_t kOfLeaf = 2;  // as cgroup's file systems count
-    bool has_below = !is_container && status.st_nlink != kOfLeaf && depth < kMaxDepth;
-    if (has_below) {
-      const UniqueFd directory(
-          ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      has_below = directory.is_open() && TRY(list(directory.get(), path, depth));
-    }
-    if (!has_below) {
-      add(parent, name, std::move(path), status.st_ino, is_container);
-    }
-    return true;
-  }
-
-  bool is_excluded(std::uint64_t id) const {
-    return std::ranges::any_of(excluded_, [&](const Cgroup& cgroup) {
-      return cgroup.hierarchy == *hierarchy_.number && cgroup.id == id;
-    });
-  }
-
-  void add(int parent, const std::string& name, std::string path, std::uint64_t id,
-           bool is_container) {
-    std::array<char, 1024> buffer{};
-    const bool is_v2 = hierarchy_.number == SEL_V2;
-    const std::string_view text =
-        read_small(parent, name + (is_v2 ? "/cpu.stat" : "/cpuacct.usage"), buffer);
-    const auto usage_ns = is_v2 ? usage_in_stat(text) : number_in(text);
-    if (!usage_ns) {
-      return;  // it has gone
-    }
-    Candidate candidate;
-    candidate.rank = {
-        .cgroup = {.hierarchy = *hierarchy_.number, .id = id, .path = hierarchy_.directory + path},
-        .used_ns = *usage_ns,
-        .is_container = is_container};
-    candidate.below_mount = std::move(path);
-    candidate.memory = memory_;
-    found_.push_back(std::move(candidate));
-  }
-
-  const CgroupHierarchy& hierarchy_;
-  const CgroupHierarchy* memory_;
-  const std::vector<Cgroup>& excluded_;
-  std::vector<Candidate>& found_;
-  std::size_t looked_at_ = 0;
 };
 
-// used_ns: since each began.
-Result<std::vector<CgroupRanking::Candidate>> CgroupRanking::look() {
+// All cgroups, of v1 and of v2, as one tree: what v2 alone has hangs below the same path of v1.
+class CgroupRanking::Look {
+ public:
+  Look(std::span<const CgroupHierarchy> hierarchies, std::span<const Cgroup> excluded)
+      : hierarchies_(hierarchies), excluded_(excluded) {}
+
+  Result<std::vector<Seen>> run();
+
+ private:
+  Result<> walk(const CgroupHierarchy& hierarchy, const CgroupHierarchy* memory);
+  std::size_t add(const CgroupHierarchy& hierarchy, const SeenCgroup& cgroup, std::size_t parent);
+  [[nodiscard]] bool is_excluded(sel_hierarchy hierarchy, std::uint64_t id) const;
+  void look_for_tasks();
+
+  std::span<const CgroupHierarchy> hierarchies_;
+  std::span<const Cgroup> excluded_;
+  std::vector<Seen> seen_;
+  std::unordered_map<std::string, std::size_t> by_path_;  // of seen_, below the mount
+};
+
+bool CgroupRanking::Look::is_excluded(sel_hierarchy hierarchy, std::uint64_t id) const {
+  return std::ranges::any_of(excluded_, [&](const Cgroup& cgroup) {
+    return cgroup.hierarchy == hierarchy && cgroup.id == id;
+  });
+}
+
+// Its place among all.
+std::size_t CgroupRanking::Look::add(const CgroupHierarchy& hierarchy, const SeenCgroup& cgroup,
+                                     std::size_t parent) {
+  std::array<char, 1024> buffer{};
+  const bool is_v2 = hierarchy.number == SEL_V2;
+  const std::string_view text =
+      read_small(cgroup.parent, cgroup.name + (is_v2 ? "/cpu.stat" : "/cpuacct.usage"), buffer);
+  const auto usage_ns = is_v2 ? usage_in_stat(text) : number_in(text);
+  Seen seen;
+  seen.rank = {.cgroup = {.hierarchy = *hierarchy.number,
+                          .id = cgroup.id,
+                          .path = hierarchy.directory + cgroup.below_mount},
+               .used_ns = usage_ns.value_or(0),
+               .is_container = !container_id_of(cgroup.name).empty()};
+  seen.below_mount = cgroup.below_mount;
+  seen.parent = parent;
+  seen.is_read = usage_ns.has_value();  // else it has gone
+  seen.is_excluded =
+      is_excluded(*hierarchy.number, cgroup.id) || (parent != kNone && seen_[parent].is_excluded);
+  if (parent != kNone) {
+    seen_[parent].has_below = true;
+  }
+  seen_.push_back(std::move(seen));
+  by_path_.emplace(cgroup.below_mount, seen_.size() - 1);
+  return seen_.size() - 1;
+}
+
+Result<> CgroupRanking::Look::walk(const CgroupHierarchy& hierarchy,
+                                   const CgroupHierarchy* memory) {
+  std::vector<std::size_t> above{kNone};  // by depth
+  return walk_cgroups(hierarchy.directory, [&](const SeenCgroup& cgroup) {
+    above.resize(cgroup.depth);
+    const auto known = by_path_.find(cgroup.below_mount);
+    const bool is_new = known == by_path_.end();
+    const std::size_t place = is_new ? add(hierarchy, cgroup, above.back()) : known->second;
+    if (is_new) {
+      seen_[place].memory = memory;
+    }
+    above.push_back(place);
+    return !seen_[place].rank.is_container;
+  });
+}
+
+void CgroupRanking::Look::look_for_tasks() {
+  std::array<char, 16> buffer{};
+  for (Seen& seen : seen_) {
+    const Cgroup& cgroup = seen.rank.cgroup;
+    if (seen.has_below && seen.is_read && !seen.is_excluded) {
+      const char* file = cgroup.hierarchy == SEL_V2 ? "/cgroup.threads" : "/tasks";
+      seen.has_tasks = !read_small(AT_FDCWD, cgroup.path + file, buffer).empty();
+    }
+    seen.rank.cgroup.is_alone = seen.has_below;
+  }
+}
+
+Result<std::vector<CgroupRanking::Seen>> CgroupRanking::Look::run() {
   const auto v1 = std::ranges::find_if(hierarchies_, counts_cpu_in_v1);
   const auto v2 = std::ranges::find(hierarchies_, SEL_V2, &CgroupHierarchy::number);
   const auto memory = std::ranges::find(hierarchies_, SEL_V1_memory, &CgroupHierarchy::number);
@@ -166,57 +166,53 @@ Result<std::vector<CgroupRanking::Candidate>> CgroupRanking::look() {
                             "mounted, only {}",
                             list_hierarchies(hierarchies_)));
   }
-  std::vector<Candidate> candidates;
   if (v1 != hierarchies_.end()) {
-    TRY(Walk(*v1, memory == hierarchies_.end() ? nullptr : &*memory, excluded_, candidates).run());
+    TRY(walk(*v1, memory == hierarchies_.end() ? nullptr : &*memory));
   }
-  if (v2 == hierarchies_.end()) {
-    return candidates;
+  if (v2 != hierarchies_.end()) {
+    TRY(walk(*v2, &*v2));
   }
-  std::unordered_set<std::string> paths;
-  for (const Candidate& candidate : candidates) {
-    paths.insert(candidate.below_mount);
-  }
-  std::vector<Candidate> of_v2;
-  TRY(Walk(*v2, &*v2, excluded_, of_v2).run());
-  for (Candidate& candidate : of_v2) {
-    if (!paths.contains(candidate.below_mount)) {
-      candidates.push_back(std::move(candidate));
-    }
-  }
-  return candidates;
+  look_for_tasks();
+  return std::move(seen_);
 }
 
-Result<> CgroupRanking::begin() {
-  for (const Candidate& candidate : TRY(look())) {
-    const Cgroup& cgroup = candidate.rank.cgroup;
-    known_[{cgroup.hierarchy, cgroup.id}] = {.usage_ns = candidate.rank.used_ns,
-                                             .is_chosen = false};
-  }
+Result<> CgroupRanking::begin(std::span<const CgroupHierarchy> hierarchies) {
+  std::vector<Seen> seen = TRY(Look(hierarchies, {}).run());
+  weigh(seen);
   return {};
 }
 
-// From what was used since each began to what was used in this cycle; forgets those that are gone.
-void CgroupRanking::weigh(std::vector<Candidate>& candidates) {
+// From what was used since each began to what was used in this cycle, by the tasks of a cgroup that
+// has others below; forgets those that are gone.  A child that went in this cycle counts as such.
+void CgroupRanking::weigh(std::vector<Seen>& seen) {
   std::unordered_map<Key, Known, KeyHash> now;
-  now.reserve(candidates.size());
-  for (Candidate& candidate : candidates) {
-    CgroupRank& rank = candidate.rank;
+  now.reserve(seen.size());
+  std::vector<std::uint64_t> below_ns(seen.size());
+  for (Seen& one : seen) {
+    CgroupRank& rank = one.rank;
     const Key key{rank.cgroup.hierarchy, rank.cgroup.id};
     const auto before = known_.find(key);
-    const bool was_chosen = before != known_.end() && before->second.is_chosen;
     now[key] = {.usage_ns = rank.used_ns, .is_chosen = false};
     if (before != known_.end()) {
       rank.used_ns -= std::min(rank.used_ns, before->second.usage_ns);
     }
-    candidate.weight_ns = rank.used_ns + (was_chosen ? rank.used_ns / 2 + 1 : 0);
+    if (one.parent != kNone) {
+      below_ns[one.parent] += rank.used_ns;
+    }
+  }
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    CgroupRank& rank = seen[i].rank;
+    const auto before = known_.find({rank.cgroup.hierarchy, rank.cgroup.id});
+    const bool was_chosen = before != known_.end() && before->second.is_chosen;
+    rank.used_ns -= std::min(rank.used_ns, below_ns[i]);
+    seen[i].weight_ns = rank.used_ns + (was_chosen ? rank.used_ns / 2 + 1 : 0);
   }
   known_ = std::move(now);
 }
 
 // The first `limit` stay.  Memory is read of those alone that share the place of the last one.
-void CgroupRanking::take_best(std::vector<Candidate>& candidates, std::size_t limit) {
-  const auto by_weight = [](const Candidate& left, const Candidate& right) {
+void CgroupRanking::take_best(std::vector<Seen>& candidates, std::size_t limit) {
+  const auto by_weight = [](const Seen& left, const Seen& right) {
     return std::tuple(right.weight_ns, right.memory_bytes,
                       std::string_view(left.rank.cgroup.path)) <
            std::tuple(left.weight_ns, left.memory_bytes, std::string_view(right.rank.cgroup.path));
@@ -229,7 +225,7 @@ void CgroupRanking::take_best(std::vector<Candidate>& candidates, std::size_t li
   std::ranges::nth_element(candidates, cut - 1, by_weight);
   const std::uint64_t last_ns = (cut - 1)->weight_ns;
   std::array<char, 64> buffer{};
-  for (Candidate& candidate : candidates) {
+  for (Seen& candidate : candidates) {
     if (candidate.weight_ns == last_ns && candidate.memory != nullptr) {
       const std::string path =
           candidate.memory->directory + candidate.below_mount +
@@ -241,28 +237,35 @@ void CgroupRanking::take_best(std::vector<Candidate>& candidates, std::size_t li
   candidates.erase(cut, candidates.end());
 }
 
-Result<Ranking> CgroupRanking::refresh() {
-  std::vector<Candidate> candidates = TRY(look());
-  weigh(candidates);
-  Ranking ranking;
-  ranking.candidates = candidates.size();
-  std::size_t left = limits_.cgroups;
-  if (limits_.containers != 0) {
-    const auto others = std::ranges::partition(
-        candidates, [](const Candidate& candidate) { return candidate.rank.is_container; });
-    std::vector<Candidate> containers(std::make_move_iterator(candidates.begin()),
-                                      std::make_move_iterator(others.begin()));
-    candidates.erase(candidates.begin(), others.begin());
-    take_best(containers, limits_.containers);
-    left -= std::min(left, containers.size());
-    take_best(candidates, left);
-    std::ranges::move(containers, std::back_inserter(candidates));
-  } else {
-    take_best(candidates, left);
+RankedCount CgroupRanking::take_best_into(std::vector<Seen>& chosen, std::vector<Seen> candidates,
+                                          std::size_t limit) {
+  RankedCount count{.candidates = candidates.size()};
+  take_best(candidates, limit);
+  count.chosen = candidates.size();
+  std::ranges::move(candidates, std::back_inserter(chosen));
+  return count;
+}
+
+Result<Ranking> CgroupRanking::refresh(std::span<const CgroupHierarchy> hierarchies,
+                                       std::span<const Cgroup> excluded) {
+  std::vector<Seen> seen = TRY(Look(hierarchies, excluded).run());
+  weigh(seen);
+  std::vector<Seen> containers;
+  std::vector<Seen> others;
+  for (Seen& one : seen) {
+    if (one.is_candidate()) {
+      const bool is_apart = limits_.containers != 0 && one.rank.is_container;
+      (is_apart ? containers : others).push_back(std::move(one));
+    }
   }
-  for (Candidate& candidate : candidates) {
-    known_[{candidate.rank.cgroup.hierarchy, candidate.rank.cgroup.id}].is_chosen = true;
-    ranking.chosen.push_back(std::move(candidate.rank));
+  Ranking ranking;
+  std::vector<Seen> chosen;
+  ranking.containers = take_best_into(chosen, std::move(containers), limits_.containers);
+  const std::size_t left = limits_.cgroups - std::min(limits_.cgroups, chosen.size());
+  ranking.others = take_best_into(chosen, std::move(others), left);
+  for (Seen& one : chosen) {
+    known_[{one.rank.cgroup.hierarchy, one.rank.cgroup.id}].is_chosen = true;
+    ranking.chosen.push_back(std::move(one.rank));
   }
   std::ranges::sort(ranking.chosen, [](const CgroupRank& left_one, const CgroupRank& right_one) {
     return std::tuple(right_one.used_ns, std::string_view(left_one.cgroup.path)) <

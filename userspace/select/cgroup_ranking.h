@@ -5,8 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -26,37 +27,36 @@ struct CgroupRank {
   bool is_container = false;
 };
 
-struct Ranking {
-  std::vector<CgroupRank> chosen;  // the busiest first
+struct RankedCount {
+  std::size_t chosen = 0;
   std::size_t candidates = 0;
 };
 
-// One thread.  What is ranked: containers, with all that lies below them, and other cgroups that
-// have none below; a cgroup that stands for many would leave no other a place.  Taken from v1's
-// cpuacct, and from v2 what is not there under the same path.
+struct Ranking {
+  std::vector<CgroupRank> chosen;  // the busiest first
+  RankedCount containers;          // where they have a limit of their own
+  RankedCount others;              // the rest
+};
+
+// One thread.  What is ranked: containers, with all that lies below them, other cgroups that have
+// none below, and those that have, where tasks are in them: by what these use, and alone; a cgroup
+// that stands for many would leave no other a place.  Taken from v1's cpuacct, and from v2 what is
+// not there under the same path.
 class CgroupRanking {
  public:
-  // `excluded`: neither they nor what lies below is a candidate.
-  CgroupRanking(const RankingLimits& limits, std::vector<CgroupHierarchy> hierarchies,
-                std::vector<Cgroup> excluded = {})
-      : limits_(limits), hierarchies_(std::move(hierarchies)), excluded_(std::move(excluded)) {}
+  explicit CgroupRanking(const RankingLimits& limits) : limits_(limits) {}
 
+  [[nodiscard]] const RankingLimits& limits() const { return limits_; }
   // Notes what was used up to now: the first cycle begins.
-  Result<> begin();
+  Result<> begin(std::span<const CgroupHierarchy> hierarchies);
   // Ends a cycle.  Without begin() it began when the cgroups did.  A cgroup that was chosen in the
   // last one stays until another uses half as much again; equal ones are ordered by memory.
+  // `excluded`: neither they nor what lies below is a candidate; they may be others each time.
   // Errc::unsupported: no hierarchy counts CPU time; exhausted: too many cgroups to look at.
-  Result<Ranking> refresh();
+  Result<Ranking> refresh(std::span<const CgroupHierarchy> hierarchies,
+                          std::span<const Cgroup> excluded);
 
  private:
-  struct Candidate {
-    CgroupRank rank;
-    std::string below_mount;                  // "/docker/ID"
-    const CgroupHierarchy* memory = nullptr;  // where its memory is counted
-    std::uint64_t weight_ns = 0;              // used_ns, and more for one that was chosen
-    std::uint64_t memory_bytes = 0;           // read where it decides
-    bool is_memory_read = false;
-  };
   using Key = std::pair<std::uint32_t, std::uint64_t>;  // hierarchy and id
   struct KeyHash {
     std::size_t operator()(const Key& key) const {
@@ -67,15 +67,15 @@ class CgroupRanking {
     std::uint64_t usage_ns = 0;  // since it began
     bool is_chosen = false;
   };
-  class Walk;
+  struct Seen;
+  class Look;
 
-  Result<std::vector<Candidate>> look();
-  void weigh(std::vector<Candidate>& candidates);
-  static void take_best(std::vector<Candidate>& candidates, std::size_t limit);
+  void weigh(std::vector<Seen>& seen);
+  static void take_best(std::vector<Seen>& candidates, std::size_t limit);
+  static RankedCount take_best_into(std::vector<Seen>& chosen, std::vector<Seen> candidates,
+                                    std::size_t limit);
 
   RankingLimits limits_;
-  std::vector<CgroupHierarchy> hierarchies_;
-  std::vector<Cgroup> excluded_;
   std::unordered_map<Key, Known, KeyHash> known_;
 };
 

@@ -4,78 +4,70 @@
 #include <fmt/core.h>
 
 #include <cstddef>
-#include <filesystem>
+#include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "userspace/process/container_id.h"
+#include "userspace/select/cgroup_walk.h"
 
 namespace waggle {
 
 namespace {
 
-constexpr std::size_t kMaxDirectories = 100'000;
-constexpr int kMaxDepth = 64;
-
-// The cgroups of one hierarchy, from its root down.
+// The containers of one hierarchy whose ids begin so: their cgroups, as long as it is one.
 class ContainerSearch {
  public:
-  ContainerSearch(std::string_view prefix, sel_hierarchy hierarchy)
+  ContainerSearch(std::string_view prefix, const CgroupHierarchy& hierarchy)
       : prefix_(prefix), hierarchy_(hierarchy) {}
 
-  Result<> look_at(const std::string& root) {
-    namespace fs = std::filesystem;
-    std::error_code gone;  // a cgroup may go while we look: so do those below it
-    fs::recursive_directory_iterator entries(root, fs::directory_options::skip_permission_denied,
-                                             gone);
-    for (; !gone && entries != fs::recursive_directory_iterator(); entries.increment(gone)) {
-      std::error_code unknown;
-      if (!entries->is_directory(unknown)) {
-        continue;
-      }
-      if (++looked_at_ > kMaxDirectories) {
-        return fail(Errc::exhausted,
-                    fmt::format("more than {} cgroups to look at", kMaxDirectories));
-      }
-      if (entries.depth() >= kMaxDepth) {
-        entries.disable_recursion_pending();
-      }
-      TRY(consider(entries->path()));
+  Result<std::vector<Cgroup>> run() {
+    const Result<> walked = walk_cgroups(hierarchy_.directory, [this](const SeenCgroup& seen) {
+      consider(seen);
+      return !other_id_;
+    });
+    if (!walked && walked.error().code == Errc::exhausted) {
+      return std::unexpected(walked.error());  // else it is not there for us: others may be
     }
-    return {};
+    if (other_id_) {
+      return fail(Errc::not_found,
+                  fmt::format("{} and {} begin so, give more digits", id_, *std::move(other_id_)));
+    }
+    return std::move(found_);
   }
 
-  [[nodiscard]] std::vector<Cgroup> take() { return std::move(found_); }
-
  private:
-  Result<> consider(const std::filesystem::path& directory) {
-    const std::string name = directory.filename().string();
-    const std::string_view id = container_id_of(name);
-    if (id.empty() || !id.starts_with(prefix_)) {
-      return {};
+  void consider(const SeenCgroup& seen) {
+    const std::string_view id = container_id_of(seen.name);
+    if (id.empty() || !id.starts_with(prefix_) || other_id_) {
+      return;
     }
     if (!id_.empty() && id != id_) {
-      return fail(Errc::not_found,
-                  fmt::format("{} and {} begin so, give more digits", id_, std::string(id)));
+      other_id_ = id;
+      return;
     }
     id_ = id;
-    const bool is_inside =
-        !found_.empty() && is_at_or_below(directory.string(), found_.back().path);
-    if (auto cgroup = cgroup_at(directory.string(), hierarchy_); cgroup && !is_inside) {
-      found_.push_back(*std::move(cgroup));
+    std::string path = hierarchy_.directory + seen.below_mount;
+    const bool is_inside = !found_.empty() && is_at_or_below(path, found_.back().path);
+    if (!is_inside) {
+      found_.push_back({.hierarchy = *hierarchy_.number, .id = seen.id, .path = std::move(path)});
     }
-    return {};
   }
 
   std::string_view prefix_;
-  sel_hierarchy hierarchy_;
-  std::size_t looked_at_ = 0;
+  const CgroupHierarchy& hierarchy_;
   std::string id_;  // of what was found
+  std::optional<std::string> other_id_;
   std::vector<Cgroup> found_;
 };
 
 }  // namespace
+
+bool is_start_of_container_id(std::string_view text) {
+  constexpr std::size_t kMaxDigits = 64;
+  return text.size() <= kMaxDigits && !text.starts_with('-') &&
+         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
 
 Result<std::vector<Cgroup>> find_container(std::string_view prefix,
                                            std::span<const CgroupHierarchy> hierarchies) {
@@ -83,9 +75,7 @@ Result<std::vector<Cgroup>> find_container(std::string_view prefix,
     if (!hierarchy.number) {
       continue;
     }
-    ContainerSearch search(prefix, *hierarchy.number);
-    TRY(search.look_at(hierarchy.directory));
-    std::vector<Cgroup> found = search.take();
+    std::vector<Cgroup> found = TRY(ContainerSearch(prefix, hierarchy).run());
     if (!found.empty()) {
       return found;
     }

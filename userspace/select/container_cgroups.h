@@ -12,6 +12,8 @@
 
 namespace waggle {
 
+bool is_start_of_container_id(std::string_view text);
+
 // The cgroups of the one container whose id begins with `prefix`, in the first hierarchy that has
 // any; what lies below them is not told again.
 // Errc::not_found: there is none, or more than one; exhausted: too many cgroups to look at.

@@ -15,7 +15,8 @@ namespace {
 const Cgroup* holder_of(const std::string& directory, sel_hierarchy hierarchy,
                         const std::vector<Cgroup>& cgroups) {
   const auto found = std::ranges::find_if(cgroups, [&](const Cgroup& cgroup) {
-    return cgroup.hierarchy == hierarchy && is_at_or_below(directory, cgroup.path);
+    return cgroup.hierarchy == hierarchy &&
+           (cgroup.is_alone ? directory == cgroup.path : is_at_or_below(directory, cgroup.path));
   });
   return found == cgroups.end() ? nullptr : &*found;
 }

@@ -31,13 +31,15 @@ using CgroupFlags = std::map<sel_cgroup, std::uint32_t, CgroupOrder>;
 
 CgroupFlags flags_of(const Selection& selection) {
   CgroupFlags flags;
-  const auto add = [&](const std::vector<Cgroup>& cgroups, std::uint32_t flag) {
-    for (const Cgroup& cgroup : cgroups) {
-      flags[{.id = cgroup.id, .hierarchy = cgroup.hierarchy, .pad_ = 0}] |= flag;
-    }
+  const auto add = [&](const Cgroup& cgroup, std::uint32_t flag) {
+    flags[{.id = cgroup.id, .hierarchy = cgroup.hierarchy, .pad_ = 0}] |= flag;
   };
-  add(selection.included, SEL_CGROUP_INCLUDED);
-  add(selection.excluded, SEL_CGROUP_EXCLUDED);
+  for (const Cgroup& cgroup : selection.included) {
+    add(cgroup, cgroup.is_alone ? SEL_CGROUP_ALONE : SEL_CGROUP_INCLUDED);
+  }
+  for (const Cgroup& cgroup : selection.excluded) {
+    add(cgroup, SEL_CGROUP_EXCLUDED);
+  }
   return flags;
 }
 

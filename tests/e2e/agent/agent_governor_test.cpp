@@ -38,7 +38,8 @@ struct CostNow {
   static CostNow of(const WaggleRun& agent, std::uint16_t port) {
     CostNow now;
     now.used = cpu_time_of(agent.pid()) +
-               nanoseconds(static_cast<std::int64_t>(metric(port, "run_ns_total")));
+               nanoseconds(static_cast<std::int64_t>(metric(port, "run_ns_total") +
+                                                     metric(port, "follow_ns_total")));
     return now;
   }
   [[nodiscard]] double percent_since(const CostNow& begin) const {
@@ -98,11 +99,41 @@ TEST(AgentGovernor, settles_in_20_s_and_its_weights_stay_cpu_time) {
   EXPECT_THAT(place.log(), HasSubstr("--cpu-budget allows 2: sampling at "));
 }
 
+// About a hundred a second: what follows them costs more than their samples.
+TEST(AgentGovernor, keeps_sampling_beside_programs_that_begin_and_end_all_the_time) {
+  constexpr double kBudget = 2;
+  const TestProgram storm({"sh", "-c", "echo ready; while :; do /bin/true; sleep 0.005; done"});
+  const TestProgram busy({RECURSION, "20"});
+  const AgentPlace place;
+  const std::uint16_t port = free_port();
+  WaggleRun agent(place.words(
+      {"-d", "10", "-f", "11", "--cpu-budget", "2", "--metrics-listen", std::to_string(port)}));
+  ASSERT_TRUE(place.wait_for_log("sampling at 11 Hz"));
+  std::this_thread::sleep_for(seconds(20));
+  const CostNow begin = CostNow::of(agent, port);
+  std::this_thread::sleep_for(seconds(12));
+  const CostNow end = CostNow::of(agent, port);
+  EXPECT_EQ(metric(port, "governor_pauses_total"), 0) << place.log();
+  EXPECT_EQ(metric(port, "sampling"), 1);
+  const double percent = end.percent_since(begin);
+  std::cout << "costs " << percent << " % of a core, the budget is " << kBudget << "\n";
+  EXPECT_LE(percent, kBudget * 1.2) << place.log();
+  EXPECT_EQ(end_agent(agent).result.status, 0) << place.log();
+  const std::vector<CollapsedFile> files = place.read_profiles();
+  ASSERT_GE(files.size(), 3U);
+  EXPECT_GT(files.back().count_of("recursion"), 0U);
+}
+
 TEST(AgentGovernor, pauses_where_nothing_else_keeps_it_within_the_budget) {
   const TestProgram program({RECURSION, "20"});
   const AgentPlace place;
-  WaggleRun agent(place.words({"-d", "2", "-f", "99", "--cpu-budget", "0.01"}));
+  const std::uint16_t port = free_port();
+  WaggleRun agent(place.words(
+      {"-d", "2", "-f", "99", "--cpu-budget", "0.01", "--metrics-listen", std::to_string(port)}));
   ASSERT_TRUE(place.wait_for_log("nothing is left to be given up: sampling pauses")) << place.log();
+  EXPECT_TRUE(wait_until([&] { return metric(port, "sampling") == 0; }));
+  EXPECT_EQ(metric(port, "paused"), 1);
+  EXPECT_THAT(get(port, "/readyz"), testing::StartsWith("HTTP/1.1 503"));
   const std::size_t count = place.profiles().size();
   ASSERT_TRUE(place.wait_for_profiles(count + 3));
   const AgentEnd ended = end_agent(agent);
@@ -132,7 +163,7 @@ TEST(AgentGovernor, of_record_lowers_the_frequency_of_the_one_recording) {
   const auto end = [&] { return cpu_time_of(first.pid()) + cpu_time_of(second.pid()); };
   const CpuTime begin = end();
   const WaggleResult result =
-      run_waggle({"record", "-d", "12", "-F", "4999", "--cpu-budget", "1", "-o", "-"});
+      run_waggle({"record", "-d", "16", "-F", "4999", "--cpu-budget", "1", "-o", "-"});
   const std::chrono::duration<double> busy = end() - begin;
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("--cpu-budget allows 1: sampling at "));

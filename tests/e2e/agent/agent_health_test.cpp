@@ -187,7 +187,7 @@ TEST(AgentHealth, is_told_to_the_service_manager) {
   };
   WaggleRun agent(place.words({"-d", "1"}),
                   {"env", "NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=1000000"});
-  ASSERT_TRUE(hears("READY=1\nSTATUS=sampling\n"));
+  ASSERT_TRUE(hears("READY=1\nSTATUS=sampling at 11 Hz\n"));
   EXPECT_THAT(place.log(), HasSubstr("sampling at"));
   EXPECT_TRUE(hears("WATCHDOG=1\n"));
   EXPECT_TRUE(hears("STATUS=sampling at 11 Hz, "));

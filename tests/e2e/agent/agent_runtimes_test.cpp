@@ -260,6 +260,31 @@ TEST_F(AgentRuntimes, follow_the_selection_that_is_read_again) {
   EXPECT_TRUE(files[1].adds_up());
 }
 
+// It is asked once, not in each session: one that hangs takes seconds.
+TEST_F(AgentRuntimes, go_on_without_a_perf_that_refuses) {
+  const TestProgram ruby(ruby_shares());
+  const ToolStandIn rbspy("rbspy", kMadeUp);
+  const StandIn perf({.record = "echo 'Access is limited.' >&2; exit 255"});
+  const AgentPlace place;
+  WaggleRun agent(place.words({"-d", "2", "-f", "199", "--engine", "fallback", "--perf-path",
+                               perf.path(), "--rbspy-path", rbspy.path(),
+                               "--min-profiling-duration", "0", "--pids", pid_of(ruby)}));
+  ASSERT_TRUE(place.wait_for_profiles(2)) << place.log();
+  EXPECT_EQ(end_agent(agent).result.status, 0) << place.log();
+  const std::string warning = "warning: waggle: " + perf.path() + " cannot sample: ";
+  EXPECT_EQ(count_in(place.log(), warning), 1U) << place.log();
+  EXPECT_THAT(place.log(), HasSubstr("continuing with rbspy alone: no native"));
+  EXPECT_EQ(perf.calls_of("record"), 3U) << "one for each event";
+  const auto files = place.read_profiles();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(files.at(i).count_of("ruby", ";made_up - /x.rb:1_[rb]"), 5U) << i;
+    EXPECT_EQ(files[i].header["waggle"]["frequency"], 100) << "rbspy's";
+    EXPECT_THAT(files[i].header["waggle"]["excluded"].dump(), HasSubstr("Access is limited."));
+    EXPECT_TRUE(files[i].adds_up());
+  }
+  rbspy.expect_nothing_runs();
+}
+
 TEST_F(AgentRuntimes, that_are_not_there_are_told_of_once) {
   for (const char* place : {"/usr/bin/rbspy", "/usr/local/bin/rbspy"}) {
     if (std::filesystem::exists(place)) {

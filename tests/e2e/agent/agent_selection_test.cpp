@@ -4,16 +4,19 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/cri_runtime.h"
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/test_cgroup.h"
 #include "tests/test_program.h"
+#include "tests/wait_until.h"
 
 namespace waggle {
 namespace {
@@ -151,6 +154,121 @@ TEST_F(AgentSelection, keeps_the_name_of_a_container_whose_runtime_is_gone) {
   for (const CollapsedFile& file : place.read_profiles()) {
     EXPECT_EQ(containers_of(file), std::set<std::string>{"k8s_front_web-1_shop_5f-1_3"});
   }
+}
+
+std::vector<double> starts_of(const std::vector<CollapsedFile>& files) {
+  std::vector<double> starts;
+  for (const CollapsedFile& file : files) {
+    starts.push_back(file.header["waggle"]["start_time"].get<double>());
+  }
+  return starts;
+}
+
+// From one session's start to the next's, the longest.
+double longest_step(const std::vector<double>& starts) {
+  double longest = 0;
+  for (std::size_t i = 1; i < starts.size(); ++i) {
+    longest = std::max(longest, starts[i] - starts[i - 1]);
+  }
+  return longest;
+}
+
+// The name of a container is asked for each session anew.
+TEST_F(AgentSelection, starts_sessions_on_time_beside_runtimes_that_hang) {
+  const std::string id = "a9e7" + std::string(60, '6');
+  const auto cgroup = make("docker-" + id + ".scope");
+  const TestProgram program({RECURSION, "10"});
+  cgroup->take(program.pid());
+  const AgentPlace place;
+  std::vector<std::string> words = {"-d", "1", "-f", "199", "--container", "front"};
+  std::vector<std::unique_ptr<TestProgram>> runtimes;
+  for (const std::string name : {"a.sock", "b.sock", "c.sock"}) {
+    const std::string known = name == "c.sock" ? id + "=front" : "00=other";
+    place.write(name + ".awake", "");
+    runtimes.push_back(std::make_unique<TestProgram>(
+        std::vector<std::string>{"python3", CONTAINER_RUNTIME, place.path(name), "wake", known}));
+    words.insert(words.end(), {"--container-socket", place.path(name)});
+  }
+  WaggleRun agent(place.words(words));
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  for (const std::string name : {"a.sock", "b.sock", "c.sock"}) {
+    ASSERT_EQ(::unlink(place.path(name + ".awake").c_str()), 0);
+  }
+  ASSERT_TRUE(place.wait_for_profiles(7));
+  const AgentEnd end = end_agent(agent);
+  EXPECT_EQ(end.result.status, 0) << end.result.err;
+  EXPECT_LT(end.took.count(), 2.0);
+
+  const auto files = place.read_profiles();
+  EXPECT_LT(longest_step(starts_of(files)), 1.5);
+  for (const CollapsedFile& file : files) {
+    EXPECT_EQ(file.count_of("recursion"), file.total());
+  }
+  const std::string log = place.log();
+  const std::string told = "continuing with the selection as it was until it is\n";
+  EXPECT_NE(log.find(told), std::string::npos);
+  EXPECT_EQ(log.find(told), log.rfind(told));
+}
+
+TEST_F(AgentSelection, starts_sessions_on_time_while_what_is_excluded_from_a_ranking_changes) {
+  const auto first = make("waggle_out_1");
+  const TestProgram program({RECURSION, "10"});
+  const auto busy = make("waggle_busy");
+  busy->take(program.pid());
+  const AgentPlace place;
+  WaggleRun agent(place.words(
+      {"-d", "1", "-f", "199", "--perf-use-cgroups", "--cgroup-exclude", "/waggle_out_*"}));
+  std::vector<std::unique_ptr<TestCgroup>> others;
+  for (std::size_t count = 2; count < 6; ++count) {
+    ASSERT_TRUE(place.wait_for_profiles(count));
+    others.push_back(make("waggle_out_" + std::to_string(count)));
+  }
+  EXPECT_EQ(end_agent(agent).result.status, 0);
+  EXPECT_LT(longest_step(starts_of(place.read_profiles())), 1.25);
+}
+
+TEST_F(AgentSelection, is_read_again_on_SIGHUP) {
+  const std::string id = "a9e7" + std::string(60, '7');
+  const auto first = make("waggle_again");
+  const auto second = make("docker-" + id + ".scope");
+  const TestProgram in_first({RECURSION, "10"});
+  const TestProgram in_second({RECURSION, "20"});
+  const TestProgram other({"sh", "-c", "echo ready; while :; do :; done"});
+  first->take(in_first.pid());
+  second->take(in_second.pid());
+  const AgentPlace place;
+  place.write("config.ini", "cgroup = /waggle_again\n");
+  WaggleRun agent(place.words({"-d", "1", "-f", "199", "--config", place.path("config.ini")}));
+  ASSERT_TRUE(place.wait_for_profiles(2));
+  const std::string done = "with the selection that was read again";
+  // The first whole session with these settings.
+  const auto next = [&](const std::string& settings) {
+    place.write("config.ini", settings);
+    const std::size_t end = place.log().size();
+    EXPECT_EQ(::kill(agent.pid(), SIGHUP), 0);
+    EXPECT_TRUE(wait_until([&] { return place.log().find(done, end) != std::string::npos; }));
+    EXPECT_TRUE(place.wait_for_profiles(place.profiles().size() + 2));
+    const auto files = place.read_profiles();
+    return files.back();
+  };
+  const auto has = [](const CollapsedFile& file, std::size_t depth) {
+    return std::ranges::any_of(file.lines, [&](const CollapsedFile::Line& line) {
+      return static_cast<std::size_t>(std::ranges::count(line.frames, "recurse")) == depth;
+    });
+  };
+  const CollapsedFile of_container = next("container = " + id.substr(0, 8) + "\n");
+  EXPECT_TRUE(!has(of_container, 10) && has(of_container, 20));
+  EXPECT_EQ(of_container.count_of("recursion"), of_container.total());
+  const CollapsedFile of_name = next("comm = recursion\ncgroup-exclude = /waggle_again\n");
+  EXPECT_TRUE(!has(of_name, 10) && has(of_name, 20));
+  EXPECT_EQ(of_name.count_of("sh"), 0U);
+  const CollapsedFile of_cgroup = next("cgroup = /waggle_again\n");
+  EXPECT_TRUE(has(of_cgroup, 10) && !has(of_cgroup, 20));
+  // What is nothing on this host changes nothing.
+  place.write("config.ini", "cgroup = /waggle_nowhere\n");
+  ASSERT_EQ(::kill(agent.pid(), SIGHUP), 0);
+  EXPECT_TRUE(place.wait_for_log("continuing with the selection as it was"));
+  EXPECT_EQ(end_agent(agent).result.status, 0);
 }
 
 }  // namespace

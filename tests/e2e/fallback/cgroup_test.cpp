@@ -107,6 +107,35 @@ TEST_F(FallbackCgroup, walks_by_both_ways_in_smart_mode) {
   EXPECT_GE(file.share_of("recursion_no_fp", ";main;recurse;"), 0.9);
 }
 
+// A host's own cgroups are busy or not: of containers alone.
+TEST_F(FallbackCgroup, takes_the_busiest_of_a_ranking) {
+  const std::string busy_id = "e2e7" + std::string(60, 'a');
+  const auto busy = make("docker-" + busy_id + ".scope");
+  const auto idle = make("docker-e2e7" + std::string(60, 'b') + ".scope");
+  const TestProgram first({SHARES});
+  const TestProgram second({"sh", "-c", "echo ready; while :; do sleep 0.02; done"});
+  const TestProgram outside({RECURSION, "10"});
+  busy->take(first.pid());
+  idle->take(second.pid());
+  const WaggleResult result = record(
+      {"--perf-use-cgroups", "--perf-max-cgroups", "0", "--perf-max-docker-containers", "1"});
+  const CollapsedFile file = profile_of(result);
+  EXPECT_GT(file.total(), 0U);
+  EXPECT_EQ(file.count_of("shares"), file.total());
+  EXPECT_TRUE(file.adds_up());
+  ASSERT_FALSE(file.lines.empty());
+  EXPECT_EQ(file.lines.front().container, busy_id);
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(), HasSubstr("--perf-max-cgroups 0"));
+}
+
+TEST_F(FallbackCgroup, samples_nothing_where_a_ranking_chose_none) {
+  const WaggleResult result = record(
+      {"--perf-use-cgroups", "--perf-max-cgroups", "0", "--perf-max-docker-containers", "1"});
+  EXPECT_EQ(result.status, 4) << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("no cgroup was found in "),
+                                HasSubstr("chose no cgroup that perf can be told of")));
+}
+
 TEST_F(FallbackCgroup, says_why_perf_cannot_tell) {
   const auto v1 = TestCgroup::hierarchy(false);
   if (v1) {

@@ -542,6 +542,42 @@ TEST(PerfDisabled, leaves_what_the_runtimes_counted_as_it_is) {
   EXPECT_THAT(header["excluded"].dump(), HasSubstr("--perf-mode disabled"));
 }
 
+TEST(PySpyOfTheHost, takes_what_begins_meanwhile_where_that_is_asked_for) {
+  if (!has_py_spy()) {
+    GTEST_SKIP() << "no py-spy here (tests/e2e/python/fetch_pyspy.py)";
+  }
+  constexpr const char* kSpawned = "python-spawned";  // there may be others on the host
+  const TempDir dir;
+  const std::string python = dir.path() + "/" + kSpawned;
+  std::filesystem::copy_file(std::filesystem::canonical(kPython), python);
+  for (const bool is_asked_for : {true, false}) {
+    Words arguments{"record",
+                    "-d",
+                    "8",
+                    "-o",
+                    "-",
+                    "--python-mode",
+                    "py-spy",
+                    "--py-spy-path",
+                    py_spy_program(),
+                    "--min-profiling-duration",
+                    "1"};
+    if (is_asked_for) {
+      arguments.emplace_back("--profile-spawned-processes");
+    }
+    WaggleRun run(arguments);
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // it records by now
+    const TestProgram program(python_shares(python));
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_GT(file.count_of(kSpawned), 50U);
+    EXPECT_EQ(file.count_of(kSpawned, ".spend_all (") > 50, is_asked_for)
+        << file.text_of(kSpawned) << result.err;
+    EXPECT_TRUE(file.adds_up());
+  }
+}
+
 TEST(PySpyOfTheHost, leaves_out_processes_that_are_young_and_takes_others) {
   const TestProgram old(python_shares());
   std::this_thread::sleep_for(std::chrono::seconds(11));

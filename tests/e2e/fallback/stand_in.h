@@ -75,7 +75,8 @@ class StandIn {
   [[nodiscard]] std::size_t calls_of(const std::string& verb) const {
     return read(verb).size() / 2;  // "x\n" each
   }
-  // A script can write the pids of what it starts to $DIR/pids too.
+  // Of each call, a line each; a script can write those of what it starts to $DIR/pids too.
+  [[nodiscard]] std::string pids() const { return read_file(dir_.path() + "/pids", 65536).value(); }
   void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }
 
  private:
@@ -102,6 +103,8 @@ class ToolStandIn {
   [[nodiscard]] std::string read(const std::string& name) const {
     return read_file(dir_.path() + "/" + name, 65536).value_or("");
   }
+  // Makes that file, which its lines may wait for.
+  void write(const std::string& name) const { std::ofstream(dir_.path() + "/" + name).flush(); }
   // The processes it was started for, a line each.
   [[nodiscard]] std::string targets() const { return read("targets"); }
   void expect_nothing_runs() const { expect_nothing_runs_of(dir_.path() + "/pids"); }

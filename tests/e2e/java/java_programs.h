@@ -55,7 +55,8 @@ inline const std::string& java_classes() {
         run_tool(std::vector<std::string>{javac, "-d", kFolder.path(),
                                           std::string(JAVA_PROGRAMS) + "/Shares.java",
                                           std::string(JAVA_PROGRAMS) + "/Allocates.java",
-                                          std::string(JAVA_PROGRAMS) + "/Calls.java"},
+                                          std::string(JAVA_PROGRAMS) + "/Calls.java",
+                                          std::string(JAVA_PROGRAMS) + "/Sleeps.java"},
                  {.deadline = std::chrono::seconds(120), .output_bytes = 65536});
     using std::filesystem::perms;
     std::filesystem::permissions(kFolder.path(), perms::owner_all | perms::group_read |

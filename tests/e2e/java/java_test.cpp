@@ -20,6 +20,7 @@
 
 #include "tests/e2e/fallback/stand_in.h"
 #include "tests/e2e/java/java_programs.h"
+#include "tests/e2e/java/java_run.h"
 #include "tests/process_facts.h"
 #include "tests/test_cgroup.h"
 #include "tests/test_program.h"
@@ -36,54 +37,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
-
-constexpr const char* kTool = "async-profiler";
-
-bool wait_until(const std::function<bool()>& is_done, milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!is_done() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(milliseconds(50));
-  }
-  return is_done();
-}
-
-std::vector<std::string> record(pid_t pid, std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments = {"record",
-                                        "-F",
-                                        "499",
-                                        "-o",
-                                        "-",
-                                        "-p",
-                                        std::to_string(pid),
-                                        "--async-profiler-path",
-                                        async_profiler_directory()};
-  std::ranges::move(more, std::back_inserter(arguments));
-  return arguments;
-}
-
-std::string tool_state(const CollapsedFile& file) {
-  const auto& tools = file.header["waggle"]["tools"];
-  return tools.contains(kTool) ? tools[kTool].get<std::string>() : "";
-}
-
-// Of the samples, work() or the start of async-profiler, which takes 0.1 s of CPU time: beside BPF
-// it shows, and is much of what a busy machine leaves to a JVM.
-double share_of_work(const CollapsedFile& file) {
-  // AttachListenerThread::thread_entry, or attach_listener_thread_entry.
-  return file.share_of("java", ";Shares.work()V_") + file.share_of("java", "ttach");
-}
-
-// heavy() has three quarters of the time; a start takes async-profiler up to a second.
-void expect_shares(const CollapsedFile& file) {
-  const auto work = static_cast<double>(file.count_of("java", ";Shares.work()V_"));
-  const auto heavy = static_cast<double>(file.count_of("java", ";Shares.heavy()V_"));
-  const auto light = static_cast<double>(file.count_of("java", ";Shares.light()V_"));
-  EXPECT_NEAR(heavy / work, 0.75, 0.08) << file.text_of("java");
-  EXPECT_NEAR(light / work, 0.25, 0.08);
-  EXPECT_GT(share_of_work(file), 0.92) << file.text_of("java");
-  EXPECT_THAT(file.text_of("java"), HasSubstr("Shares.main([Ljava/lang/String|)V_["));
-  EXPECT_TRUE(file.adds_up());
-}
 
 class Java : public JavaOfVersion {
  protected:

@@ -139,6 +139,29 @@ TEST_F(RubyWithRbspy, keeps_what_it_has_of_a_process_that_ends) {
   EXPECT_GT(file.count_of("recursion", ";main;recurse"), 0U);
 }
 
+TEST_F(RubyWithRbspy, that_begins_meanwhile_is_shown_where_that_is_asked_for) {
+  const TempDir dir;
+  const std::string ruby = dir.path() + "/spawned-ruby";  // there may be others on the host
+  std::filesystem::copy_file(kRuby, ruby);
+  for (const bool is_asked_for : {true, false}) {
+    Words arguments{"record",       "-d",           "8", "-o", "-", "--min-profiling-duration", "1",
+                    "--rbspy-path", rbspy_program()};
+    if (is_asked_for) {
+      arguments.emplace_back("--profile-spawned-processes");
+    }
+    WaggleRun run(arguments);
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // it records by now
+    const TestProgram program(ruby_shares(ruby));
+    const WaggleResult result = run.wait();
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_GT(file.count_of("spawned-ruby"), 50U);
+    EXPECT_EQ(file.count_of("spawned-ruby", ";spend_all - ") > 50, is_asked_for)
+        << file.text_of("spawned-ruby") << result.err;
+    EXPECT_TRUE(file.adds_up());
+  }
+}
+
 class MisbehavingRbspy : public testing::TestWithParam<ToolCase> {};
 
 TEST_P(MisbehavingRbspy, is_named_and_outlived_and_the_rest_is_there) {

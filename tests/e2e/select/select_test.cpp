@@ -62,7 +62,19 @@ std::string line_of(const std::string& list, const TestProgram& program) {
   return "";
 }
 
-class SelectCgroup : public CgroupTest {};
+class SelectCgroup : public CgroupTest {
+ protected:
+  void use_what_counts_cpu() {
+    if (GetParam() || hierarchy_->name.find("cpuacct") != std::string::npos) {
+      return;
+    }
+    for (const CgroupHierarchy& hierarchy : TestCgroup::hierarchies()) {
+      if (hierarchy.name.find("cpuacct") != std::string::npos) {
+        hierarchy_ = hierarchy;
+      }
+    }
+  }
+};
 
 TEST_P(SelectCgroup, records_the_chosen_one_alone) {
   const auto chosen = make("waggle_e2e_chosen");
@@ -254,13 +266,7 @@ TEST_P(SelectCgroup, tells_the_container_of_processes_that_live_for_a_moment) {
 
 // Of two busy cgroups and many idle ones the busiest; a host's own cgroups are busy or not.
 TEST_P(SelectCgroup, records_the_busiest_containers_alone) {
-  if (!GetParam() && hierarchy_->name.find("cpuacct") == std::string::npos) {
-    for (const CgroupHierarchy& hierarchy : TestCgroup::hierarchies()) {
-      if (hierarchy.name.find("cpuacct") != std::string::npos) {
-        hierarchy_ = hierarchy;
-      }
-    }
-  }
+  use_what_counts_cpu();
   const std::string busy = "e2e5" + std::string(60, 'a');
   const std::string idle = "e2e5" + std::string(60, 'b');
   const auto in_busy = make("docker-" + busy + ".scope");
@@ -277,10 +283,24 @@ TEST_P(SelectCgroup, records_the_busiest_containers_alone) {
   EXPECT_GT(recorded.file.count_of("shares"), 0U);
   EXPECT_EQ(recorded.file.count_of("shares"), recorded.file.total());
   EXPECT_THAT(containers_of(recorded.file, "shares"), ElementsAre(busy));
-  EXPECT_THAT(recorded.file.header["waggle"]["excluded"].dump(), HasSubstr("--perf-max-cgroups 0"));
+  EXPECT_THAT(recorded.file.header["waggle"]["excluded"].dump(),
+              AllOf(HasSubstr("--perf-max-docker-containers 1: "), HasSubstr(" containers"),
+                    HasSubstr("--perf-max-cgroups 0: "), HasSubstr(" other cgroups")));
   const Recorded both = record({"--perf-use-cgroups", "--perf-max-cgroups", "2"});
   EXPECT_GT(both.file.count_of("shares"), 0U);
   EXPECT_GT(both.file.count_of("recursion"), 0U);
+}
+
+TEST_P(SelectCgroup, records_a_busy_cgroup_alone_that_has_an_idle_child) {
+  use_what_counts_cpu();
+  const auto parent = make("waggle_e2e_parent");
+  const auto child = make("waggle_e2e_parent/child");
+  const TestProgram in_parent({SHARES});
+  parent->take(in_parent.pid());
+  const WaggleResult list = run_waggle({"record", "--dry-run", "--perf-use-cgroups"});
+  EXPECT_THAT(line_of(list.out, in_parent), HasSubstr("cgroup " + parent->path()));
+  const Recorded recorded = record({"--perf-use-cgroups"});
+  EXPECT_GT(recorded.file.count_of("shares"), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Versions, SelectCgroup, testing::Bool(),

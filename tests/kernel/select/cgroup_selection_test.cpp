@@ -138,6 +138,29 @@ TEST_P(CgroupSelection, does_not_count_the_parent_of_what_is_selected) {
   EXPECT_EQ(count_of(counts, in_parent), 0U);
 }
 
+TEST_P(CgroupSelection, counts_one_alone_where_that_is_said) {
+  const auto parent = make("waggle_parent");
+  const auto child = make("waggle_parent/child");
+  const auto other_child = make("waggle_parent/other");
+  const TestProgram in_parent({RECURSION, "10"});
+  const TestProgram in_child({RECURSION, "10"});
+  const TestProgram in_other({RECURSION, "10"});
+  child->take(in_child.pid());
+  other_child->take(in_other.pid());
+  parent->take(in_parent.pid());
+  Cgroup alone = parent->cgroup();
+  alone.is_alone = true;
+  Sampling sampling(only({alone}));
+  const Counts counts = sampling.count({&in_parent, &in_child, &in_other});
+  EXPECT_GT(count_of(counts, in_parent), 0U);
+  EXPECT_EQ(counts.size(), 1U);
+  sampling.select(only({alone, child->cgroup()}));
+  const Counts both = sampling.count({&in_parent, &in_child, &in_other});
+  EXPECT_GT(count_of(both, in_parent), 0U);
+  EXPECT_GT(count_of(both, in_child), 0U);
+  EXPECT_EQ(both.size(), 2U);
+}
+
 // One sampler takes what is in the cgroup, the other all else: each sample is on one side or the
 // other, and from the moment on that the move is done on the new one.
 TEST_P(CgroupSelection, follows_a_process_that_is_moved) {

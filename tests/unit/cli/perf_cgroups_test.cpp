@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
+
+#include "tests/unit/select/fake_cgroups.h"
 
 namespace waggle {
 namespace {
@@ -76,6 +79,46 @@ TEST(PerfCgroups, say_what_perf_cannot_tell) {
     many.push_back(in(kV2, "c" + std::to_string(i)));
   }
   EXPECT_THAT(refusal_of(selection_of(many)), HasSubstr("51 cgroups: perf is told of 50 at most"));
+}
+
+Cgroup at(const FakeCgroups& host, sel_hierarchy hierarchy, const std::string& path) {
+  return {.hierarchy = hierarchy, .id = 1, .path = host.at("") + path};
+}
+
+// The busiest are found by v1's CPU time, and perf counts by v2.
+TEST(PerfCgroups, of_a_ranking_are_those_of_the_same_path) {
+  const FakeCgroups host;
+  for (const char* path :
+       {"cpu/web", "unified/web", "cpu/gone", "unified/db/one", "cpu/a,b", "unified/a,b"}) {
+    host.make(path);
+  }
+  const Selection ranking =
+      selection_of({at(host, SEL_V1_cpu, "cpu/web"), at(host, SEL_V1_cpu, "cpu/gone"),
+                    at(host, SEL_V2, "unified/db/one"), at(host, SEL_V2, "unified/db"),
+                    at(host, SEL_V1_cpu, "cpu/a,b"), at(host, SEL_V2, "none")},
+                   host.hierarchies());
+  const auto ranked = ranked_perf_cgroups_of(ranking);
+  ASSERT_TRUE(ranked) << ranked.error().what;
+  EXPECT_THAT(ranked->names, ElementsAre("web", "db/one"));
+  EXPECT_THAT(ranked->left_out,
+              ElementsAre("--perf-use-cgroups: 3 cgroups that perf cannot be told "
+                          "of, as it counts by v2 alone"));
+}
+
+TEST(PerfCgroups, of_a_ranking_are_the_busiest_where_they_are_too_many) {
+  const FakeCgroups host;
+  std::vector<Cgroup> many;
+  for (std::size_t i = 0; i < kMaxPerfCgroups + 2; ++i) {
+    const std::string path = "unified/c" + std::to_string(i);
+    host.make(path);
+    many.push_back(at(host, SEL_V2, path));
+  }
+  const auto ranked = ranked_perf_cgroups_of(selection_of(many, host.hierarchies()));
+  ASSERT_TRUE(ranked) << ranked.error().what;
+  ASSERT_EQ(ranked->names.size(), kMaxPerfCgroups);
+  EXPECT_EQ(ranked->names.front(), "c0");
+  EXPECT_THAT(ranked->left_out,
+              ElementsAre(HasSubstr("2 cgroups beyond the 50 that perf is told")));
 }
 
 }  // namespace

@@ -203,6 +203,7 @@ TEST(RecordOptions, know_the_modes_of_python) {
   }
   EXPECT_EQ(mode_of({"--python-mode", "disabled"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--python-mode=disabled"}), PythonMode::disabled);
+  EXPECT_EQ(mode_of({"--python-mode", "none"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--no-python"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--no-python", "--python-mode", "auto"}), PythonMode::disabled);
   EXPECT_EQ(mode_of({"--python-mode", "disabled", "--python-mode", "ebpf"}), PythonMode::ebpf);
@@ -210,7 +211,7 @@ TEST(RecordOptions, know_the_modes_of_python) {
 }
 
 TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
-  for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf", "none"}) {
+  for (const std::string mode : {"", "pypref", "EBPF", "auto,ebpf"}) {
     EXPECT_THAT(error_of({"--python-mode", mode}), HasSubstr("--python-mode")) << mode;
   }
   EXPECT_THAT(error_of({"--python-mode"}), HasSubstr("--python-mode"));
@@ -220,17 +221,19 @@ TEST(RecordOptions, refuse_modes_of_python_that_are_none) {
 
 TEST(RecordOptions, know_how_java_is_told) {
   const RecordOptions defaults = options_of({});
-  EXPECT_EQ(defaults.java_mode, JavaMode::cpu);
+  EXPECT_EQ(defaults.java_mode, JavaMode::automatic);
   EXPECT_EQ(defaults.async_profiler_path, "");
-  EXPECT_EQ(defaults.async_profiler_args, "");
+  EXPECT_EQ(defaults.async_profiler.more, "");
   EXPECT_EQ(defaults.java_patience_s, 30);
   const auto mode_of = [](const std::vector<std::string>& arguments) {
     return options_of(arguments).java_mode;
   };
-  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "auto"}), JavaMode::cpu);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "auto"}), JavaMode::automatic);
+  EXPECT_EQ(mode_of({"--java-async-profiler-mode", "cpu"}), JavaMode::cpu);
   EXPECT_EQ(mode_of({"--java-async-profiler-mode", "itimer"}), JavaMode::itimer);
   EXPECT_EQ(mode_of({"--java-async-profiler-mode", "wall", "--java-mode", "ap"}), JavaMode::wall);
   EXPECT_EQ(mode_of({"--no-java", "--java-mode", "ap"}), JavaMode::disabled);
+  EXPECT_EQ(mode_of({"--java-mode", "none"}), JavaMode::disabled);
   EXPECT_EQ(mode_of({"--java-mode", "disabled", "--java-async-profiler-mode", "wall"}),
             JavaMode::disabled);
   const RecordOptions given = options_of(
@@ -239,7 +242,7 @@ TEST(RecordOptions, know_how_java_is_told) {
   EXPECT_EQ(given.jattach_path, "/opt/jattach");
   EXPECT_EQ(defaults.jattach_path, "");
   EXPECT_EQ(given.async_profiler_path, "/opt/ap");
-  EXPECT_EQ(given.async_profiler_args, "cstack=fp,jstackdepth=64");
+  EXPECT_EQ(given.async_profiler.more, "cstack=fp,jstackdepth=64");
   EXPECT_EQ(given.java_patience_s, 5);
 }
 
@@ -247,13 +250,64 @@ TEST(RecordOptions, refuse_what_java_is_not_told_by) {
   EXPECT_THAT(error_of({"--java-mode", "jfr"}), HasSubstr("--java-mode"));
   EXPECT_EQ(error_of({"--java-async-profiler-mode", "alloc"}),
             "--java-async-profiler-mode: alloc needs --mode allocation");
-  EXPECT_THAT(error_of({"--java-async-profiler-mode", "lock"}),
-              HasSubstr("--java-async-profiler-mode"));
+  EXPECT_EQ(error_of({"--java-async-profiler-mode", "lock"}),
+            "--java-async-profiler-mode: \"lock\" is none of auto, cpu, itimer, wall, alloc");
+  EXPECT_EQ(error_of({"--mode", "allocation", "--java-async-profiler-mode", "wall"}),
+            "--java-async-profiler-mode: wall cannot go with --mode allocation, which is alloc");
   EXPECT_THAT(error_of({"--async-profiler-path", ""}), HasSubstr("is no file"));
   EXPECT_EQ(error_of({"--jattach-path", ""}), "--jattach-path: \"\" is no file");
   EXPECT_THAT(error_of({"--java-async-profiler-args", std::string(513, 'x')}),
               HasSubstr("512 bytes at most"));
   EXPECT_THAT(error_of({"--java-jattach-timeout", "0"}), HasSubstr("--java-jattach-timeout"));
+}
+
+TEST(RecordOptions, hand_async_profiler_what_gprofiler_does) {
+  const RecordOptions defaults = options_of({});
+  EXPECT_EQ(defaults.async_profiler.features, "probesp+vtable");
+  EXPECT_EQ(defaults.async_profiler.name_age, 30);
+  EXPECT_EQ(defaults.async_profiler.safemode, 0);
+  EXPECT_FALSE(defaults.async_profiler.has_method_modifiers);
+  EXPECT_FALSE(defaults.async_profiler.has_line_numbers);
+  EXPECT_TRUE(defaults.async_profiler.reports_memory);
+  EXPECT_FALSE(defaults.tells_whole_hserr);
+  const RecordOptions given =
+      options_of({"--java-async-profiler-features", "comptask,vtable",
+                  "--java-async-profiler-mcache", "0", "--java-async-profiler-safemode", "63",
+                  "--java-include-method-modifiers", "--java-line-numbers", "line-of-function",
+                  "--java-async-profiler-no-report-meminfo", "--java-full-hserr"});
+  EXPECT_EQ(given.async_profiler.features, "comptask+vtable");
+  EXPECT_EQ(given.async_profiler.name_age, 0);
+  EXPECT_EQ(given.async_profiler.safemode, 63);
+  EXPECT_TRUE(given.async_profiler.has_method_modifiers);
+  EXPECT_TRUE(given.async_profiler.has_line_numbers);
+  EXPECT_FALSE(given.async_profiler.reports_memory);
+  EXPECT_TRUE(given.tells_whole_hserr);
+  EXPECT_EQ(options_of({"--java-async-profiler-features", ""}).async_profiler.features, "");
+  EXPECT_FALSE(options_of({"--java-line-numbers", "none"}).async_profiler.has_line_numbers);
+}
+
+TEST(RecordOptions, refuse_what_async_profiler_cannot_be_told) {
+  EXPECT_EQ(error_of({"--java-async-profiler-features", "vtable,jit"}),
+            "--java-async-profiler-features: \"jit\" is none of probesp, vtable, comptask");
+  EXPECT_THAT(error_of({"--java-async-profiler-features", "vtable,"}), HasSubstr("is none of"));
+  EXPECT_EQ(error_of({"--java-async-profiler-mcache", "256"}),
+            "--java-async-profiler-mcache: \"256\" is out of range (0 to 255)");
+  EXPECT_THAT(error_of({"--java-async-profiler-safemode", "64"}), HasSubstr("0 to 63"));
+  EXPECT_EQ(error_of({"--java-line-numbers", "all"}),
+            "--java-line-numbers: \"all\" is none of none, line-of-function");
+  EXPECT_THAT(error_of({"--java-full-hserr=yes"}), HasSubstr("takes no value"));
+}
+
+TEST(RecordOptions, choose_the_flags_of_jvms) {
+  EXPECT_TRUE(options_of({}).has_jvm_flags);
+  EXPECT_TRUE(options_of({"--java-collect-jvm-flags", "default"}).has_jvm_flags);
+  EXPECT_FALSE(options_of({"--java-collect-jvm-flags", "none"}).has_jvm_flags);
+  const RecordOptions some = options_of({"--java-collect-jvm-flags", "UseG1GC,MaxRAM"});
+  EXPECT_TRUE(some.has_jvm_flags);
+  EXPECT_THAT(some.jvm_flags, ElementsAre("UseG1GC", "MaxRAM"));
+  EXPECT_THAT(error_of({"--java-collect-jvm-flags", "all"}), HasSubstr("asked of each JVM"));
+  EXPECT_EQ(error_of({"--java-collect-jvm-flags", "UseG1GC,-x"}),
+            "--java-collect-jvm-flags: \"-x\" is no name of a flag");
 }
 
 TEST(RecordOptions, take_what_begins_meanwhile_on_a_whole_host) {
@@ -421,6 +475,10 @@ TEST(RecordOptions, know_the_modes_of_node) {
             "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "dwarf"}),
             "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_EQ(error_of({"--nodejs-mode", "perf", "--perf-mode", "disabled"}),
+            "--nodejs-mode: perf needs --perf-mode fp");
+  EXPECT_EQ(error_of({"--nodejs-mode", "attach-maps", "--perf-mode", "none"}),
+            "--nodejs-mode: attach-maps needs --perf-mode fp or smart");
   EXPECT_THAT(error_of({"--nodejs-mode", "x"}), HasSubstr("--nodejs-mode"));
 }
 
@@ -507,8 +565,7 @@ TEST(RecordOptions, rank_cgroups) {
   EXPECT_EQ(error_of({"--perf-max-cgroups", "7"}), "--perf-max-cgroups: needs --perf-use-cgroups");
   EXPECT_EQ(error_of({"--perf-use-cgroups", "--cgroup", "a"}),
             "--perf-use-cgroups: cannot go with --cgroup");
-  EXPECT_EQ(error_of({"--perf-use-cgroups", "--engine", "fallback"}),
-            "--perf-use-cgroups: cannot go with --engine fallback, which cannot tell");
+  EXPECT_TRUE(options_of({"--perf-use-cgroups", "--engine", "fallback"}).ranks_cgroups);
   for (const auto* const value : {"-1", "many", "4097", ""}) {
     EXPECT_THAT(error_of({"--perf-use-cgroups", "--perf-max-cgroups", value}),
                 HasSubstr("--perf-max-cgroups: "));

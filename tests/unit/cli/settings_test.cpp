@@ -85,13 +85,49 @@ TEST(Settings, that_are_wrong_are_told_with_their_place) {
   EXPECT_EQ(error_of({.environment = {}, .files = {{.path = "c.ini", .text = "token = 3"}}}),
             "c.ini:1: token: not built yet");
   EXPECT_EQ(error_of({.environment = {"GPROFILER_TOKEN=secret"}, .files = {}}),
-            "GPROFILER_TOKEN: token: not built yet");
+            "GPROFILER_TOKEN: not built yet");
   EXPECT_EQ(error_of({.environment = {"WAGGLE_DURATION=x"}, .files = {}}),
-            "WAGGLE_DURATION: duration: \"x\" is not a whole number (1 to 86,400)");
+            "WAGGLE_DURATION: \"x\" is not a whole number (1 to 86,400)");
   EXPECT_EQ(error_of({.environment = {}, .files = {{.path = "c", .text = "frequency"}}}),
             "c:1: frequency: needs a value");
   EXPECT_EQ(error_of({.environment = {"WAGGLE_ROOTLESS=maybe"}, .files = {}}),
-            "WAGGLE_ROOTLESS: rootless: \"maybe\" is neither true nor false");
+            "WAGGLE_ROOTLESS: \"maybe\" is neither true nor false");
+}
+
+TEST(Settings, say_nothing_where_a_variable_is_empty) {
+  const SettingSources sources = {
+      .environment = {"WAGGLE_ROOTLESS=", "WAGGLE_PIDS=", "GPROFILER_LOG_USAGE="},
+      .files = {{.path = "f", .text = "pids = 7"}}};
+  const Settings settings = settings_of({}, sources);
+  EXPECT_FALSE(settings.values.has("rootless"));
+  EXPECT_THAT(settings.values.all("pids"), ElementsAre("7"));
+}
+
+TEST(Settings, of_what_is_not_built_yet_may_switch_it_off) {
+  const Settings settings =
+      settings_of({}, {.environment = {"GPROFILER_LOG_USAGE=false"},
+                       .files = {{.path = "f", .text = "upload-results = no"}}});
+  EXPECT_TRUE(settings.values.values.empty());
+  EXPECT_EQ(error_of({.environment = {"GPROFILER_LOG_USAGE=true"}, .files = {}}),
+            "GPROFILER_LOG_USAGE: not built yet");
+}
+
+TEST(AgentOptions, check_each_value_that_is_given) {
+  const auto error = [](const Words& words) {
+    auto parsed = parse_arguments(agent_syntax(), words);
+    const auto options = read_agent_options(*parsed);
+    return options ? "no error" : options.error().what;
+  };
+  EXPECT_EQ(error({"-o", "x", "-d", "abc", "-d", "1"}),
+            "--duration: \"abc\" is not a whole number (1 to 86,400)");
+  EXPECT_EQ(error({"-o", "x", "--perf-mode", "none", "--perf-mode", "x", "--perf-mode", "fp"}),
+            "--perf-mode: \"x\" is none of fp, dwarf, smart, disabled, none");
+  // The last one holds, whatever another would go with.
+  EXPECT_EQ(error({"-o", "x", "--no-java", "--mode", "allocation", "--mode", "cpu"}), "no error");
+  EXPECT_EQ(error({"-o", "x", "--perf-use-cgroups", "--perf-max-cgroups", "5", "--perf-max-cgroups",
+                   "6"}),
+            "no error");
+  EXPECT_EQ(error({"-o", "x", "-p", "1", "-p", "2"}), "no error");
 }
 
 TEST(AgentOptions, are_those_of_gprofiler) {

@@ -53,6 +53,17 @@ TEST(TopOptions, take_those_of_a_recording) {
   EXPECT_TRUE(options->is_plain);
 }
 
+TEST(TopOptions, select_as_a_recording_does) {
+  const auto options = read({"--cri-socket", "/x.sock", "--perf-use-cgroups", "--perf-max-cgroups",
+                             "3", "--perf-max-docker-containers", "2", "--dry-run"});
+  ASSERT_TRUE(options) << options.error().what;
+  EXPECT_THAT(options->recording.cri_sockets, ElementsAre("/x.sock"));
+  EXPECT_TRUE(options->recording.ranks_cgroups);
+  EXPECT_EQ(options->recording.ranking.cgroups, 3U);
+  EXPECT_EQ(options->recording.ranking.containers, 2U);
+  EXPECT_TRUE(options->recording.is_dry_run);
+}
+
 TEST(TopOptions, name_what_is_wrong) {
   EXPECT_THAT(error_of({"--by", "threads"}), HasSubstr("--by: \"threads\""));
   EXPECT_THAT(error_of({"--sort", "name"}), HasSubstr("--sort"));

@@ -20,7 +20,11 @@ class Host {
   Host(double budget, int frequency_hz, std::uint64_t memory_budget = 0)
       : governor({.cpu_percent = budget > 0 ? std::optional(budget) : std::nullopt,
                   .memory_bytes = memory_budget},
-                 2, frequency_hz) {}
+                 2, frequency_hz) {
+    while (cost_.time.time_since_epoch() <= Governor::kStart) {
+      second();  // the start, that costs nothing
+    }
+  }
 
   // One second; the step at its end.
   Governor::Decision second() {
@@ -89,6 +93,20 @@ TEST(Governor, lowers_what_sampling_costs_to_between_half_and_all_of_the_budget_
     EXPECT_LE(host.percent, 2.0) << full;
     EXPECT_GE(host.percent, 1.0) << full;
     EXPECT_EQ(host.first_step(300).step, Step::none) << full << ": it stays there";
+  }
+}
+
+TEST(Governor, does_not_judge_what_the_start_costs) {
+  Governor governor({.cpu_percent = 1, .memory_bytes = 0}, 0, 99);
+  Cost cost;
+  for (int i = 0; i < 5; ++i) {
+    cost.time += seconds(1);
+    cost.total += seconds(1);
+    EXPECT_EQ(governor.judge(cost).step, Step::none);
+  }
+  for (int i = 0; i < 20; ++i) {
+    cost.time += seconds(1);
+    EXPECT_EQ(governor.judge(cost).step, Step::none);
   }
 }
 
@@ -217,6 +235,26 @@ TEST(Governor, judges_a_seldom_feature_by_its_mean) {
   EXPECT_EQ(host.governor.judge_seldom(0, 0.9).step, Step::none);
   EXPECT_EQ(host.governor.judge_seldom(0, 1.1).step, Step::switch_off);
   EXPECT_EQ(host.governor.judge_seldom(0, 1.1).step, Step::none) << "it is off";
+}
+
+TEST(Governor, lets_hearing_of_processes_take_a_part_of_the_budget) {
+  const Host limited(1, 99);
+  EXPECT_EQ(limited.governor.hearing_a_second(), nanoseconds(3'000'000));
+  const Host unlimited(0, 99);
+  EXPECT_EQ(unlimited.governor.hearing_a_second(), std::nullopt);
+}
+
+TEST(Governor, judges_memory_alone_where_no_other_step_can_be_taken) {
+  constexpr std::uint64_t kBudget = 100 << 20;
+  Governor governor({.cpu_percent = 1, .memory_bytes = kBudget}, 0, 99);
+  Cost cost;
+  for (int i = 0; i < 20; ++i) {
+    cost.time += seconds(1);
+    cost.total += seconds(1);
+    EXPECT_EQ(governor.judge_memory_alone(cost).step, Step::none);
+  }
+  cost.memory_bytes = kBudget + 1;
+  EXPECT_EQ(governor.judge_memory_alone(cost).step, Step::forget);
 }
 
 TEST(Governor, with_too_little_memory_forgets_first_and_pauses_then_until_there_is_enough) {

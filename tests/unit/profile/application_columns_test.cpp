@@ -122,5 +122,18 @@ TEST(ApplicationColumns, outlive_what_is_done_to_a_profile) {
             (Lines{{"1;app;appid: x;function", 10}}));
 }
 
+TEST(ApplicationColumns, are_there_where_stacks_of_runtimes_are_all_there_is) {
+  const auto a = program(7);
+  std::vector<RuntimeStacks> runtimes(1);
+  runtimes[0].process = 7;
+  runtimes[0].comm = "app";
+  runtimes[0].application = a;
+  add(runtimes[0].stacks, nullptr, "function", 3);
+  MergedProfile merged = concatenate_runtime_stacks(runtimes);
+  a->tell(facts("{}", "x"));
+  EXPECT_EQ(lines_of(settle_applications(std::move(merged.profile))),
+            (Lines{{"1;app;appid: x;function", 3}}));
+}
+
 }  // namespace
 }  // namespace waggle

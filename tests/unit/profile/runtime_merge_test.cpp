@@ -61,6 +61,37 @@ std::vector<RuntimeStacks> list_of(RuntimeStacks runtime) {
   return list;
 }
 
+TEST(RuntimeMerge, leaves_counts_of_the_clock_where_waiting_counts_too) {
+  Profile system;
+  add(system, "java", {"main"}, 3, 12);
+  add(system, "nginx", {"main"}, 5);
+  auto runtimes = list_of(runtime_of(12, "java", {{{"run"}, 2}, {{"sleep"}, 99}}));
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(
+      lines_of(merged.profile),
+      UnorderedElementsAre(Pair("java;run", 2U), Pair("java;sleep", 99U), Pair("nginx;main", 5U)));
+  EXPECT_EQ(merged.added, 98U) << "beyond the samples that they stand for";
+}
+
+TEST(RuntimeMerge, shows_what_only_waited) {
+  auto runtimes = list_of(runtime_of(12, "java", {{{"sleep"}, 99}}));
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(Profile(), runtimes);
+  EXPECT_THAT(lines_of(merged.profile), UnorderedElementsAre(Pair("java;sleep", 99U)));
+  EXPECT_EQ(merged.added, 99U);
+}
+
+TEST(RuntimeMerge, has_no_less_than_the_system_counted_where_waiting_counts_too) {
+  Profile system;
+  add(system, "java", {"main"}, 40, 12);
+  auto runtimes = list_of(runtime_of(12, "java", {{{"run"}, 10}}));  // it came late
+  runtimes[0].counts_waiting = true;
+  const MergedProfile merged = merge_runtime_stacks(system, runtimes);
+  EXPECT_THAT(lines_of(merged.profile), UnorderedElementsAre(Pair("java;run", 40U)));
+  EXPECT_EQ(merged.added, 0U);
+}
+
 TEST(RuntimeMerge, scales_the_runtime_to_the_count_of_the_system) {
   Profile system;
   add(system, "python3", {"main", "eval"}, 70, 12);
@@ -151,6 +182,40 @@ TEST(RuntimeMerge, takes_all_as_they_are_without_a_profiler_of_the_system) {
   EXPECT_THAT(lines_of(merged.profile), ElementsAre(Pair("java;[Profiling error: x]", 1),
                                                     Pair("py;a", 57), Pair("py;a;b", 3)));
   EXPECT_EQ(merged.added, 1U);
+}
+
+TEST(RuntimeMerge, scales_slower_clocks_up_to_the_fastest) {
+  auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 50}, {{"a", "b"}, 1}}));
+  runtimes.push_back(runtime_of(13, "java", {{{"run"}, 7}}));
+  runtimes.push_back(runtime_of(14, "ruby", {}, "[Profiling error: x]"));
+  runtimes[0].frequency_hz = 50;
+  runtimes[1].frequency_hz = 199;
+  runtimes[2].frequency_hz = 500;  // it has none
+  const MergedProfile merged = concatenate_runtime_stacks(runtimes);
+  EXPECT_EQ(merged.frequency_hz, 199);
+  // 51 * 199 / 50 = 202.98
+  EXPECT_THAT(lines_of(merged.profile),
+              ElementsAre(Pair("java;run", 7), Pair("py;a", 199), Pair("py;a;b", 4),
+                          Pair("ruby;[Profiling error: x]", 1)));
+}
+
+// In front of the first frame of each stack.
+std::vector<std::string> containers_of(const Profile& profile) {
+  std::vector<std::string> containers;
+  for (const auto& [stack, count] : profile.counts()) {
+    containers.emplace_back(profile.name(stack.container));
+  }
+  return containers;
+}
+
+TEST(RuntimeMerge, has_the_container_of_a_process_of_which_the_system_has_no_stack) {
+  auto runtimes = list_of(runtime_of(12, "py", {{{"a"}, 50}}));
+  runtimes[0].container = "web";
+  EXPECT_THAT(containers_of(concatenate_runtime_stacks(runtimes).profile), ElementsAre("web"));
+  auto failed = list_of(runtime_of(12, "py", {}, "[Profiling error: x]"));
+  failed[0].container = "web";
+  EXPECT_THAT(containers_of(concatenate_runtime_stacks(failed).profile), ElementsAre("web"));
+  EXPECT_THAT(containers_of(merge_runtime_stacks(Profile(), failed).profile), ElementsAre("web"));
 }
 
 TEST(RuntimeMerge, drops_stacks_of_a_process_that_used_no_cpu) {

@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "tests/temp_dir.h"
 #include "tests/test_program.h"
+#include "tests/wait_until.h"
 #include "userspace/remote/container_runtime.h"
 
 namespace waggle {
@@ -94,6 +96,40 @@ TEST_F(ContainerNamesTest, do_without_a_runtime_that_misbehaves) {
     names.wait(kLong);
     EXPECT_LT(Clock::now() - before, milliseconds(6'000)) << behaviour;
   }
+}
+
+// Also where another runtime has answered that it knows none.
+TEST_F(ContainerNamesTest, come_once_a_runtime_that_hung_answers) {
+  const ContainerSocket waking = start("wake");
+  ContainerNames names({waking, start("none")}, milliseconds(50));
+  names.want("0a");
+  names.want("0b");
+  names.wait(kLong);
+  EXPECT_EQ(names.find("0a"), "");
+  EXPECT_TRUE(names.take_problem());
+  ASSERT_TRUE(write_file_atomically(waking.path + ".awake", ""));
+  EXPECT_TRUE(wait_until([&] { return names.find("0a") == "web" && names.find("0b") == "db"; }));
+}
+
+TEST_F(ContainerNamesTest, come_once_a_runtime_listens) {
+  const std::string path = dir_.path() + "/ok.sock";
+  ContainerNames names({{.path = path}, start("none")}, milliseconds(50));
+  names.want("0a");
+  names.wait(kLong);
+  EXPECT_EQ(names.find("0a"), "");
+  (void)start("ok");
+  EXPECT_TRUE(wait_until([&] { return names.find("0a") == "web"; }));
+}
+
+TEST_F(ContainerNamesTest, are_not_asked_again_of_a_runtime_that_knows_none) {
+  const ContainerSocket none = start("none");
+  ContainerNames names({none, nobody()}, milliseconds(1));
+  names.want("0a");
+  names.wait(kLong);
+  EXPECT_EQ(runtime().read_line(), "asked 0a");
+  names.want("0c");
+  names.wait(kLong);
+  EXPECT_EQ(runtime().read_line(), "asked 0c");
 }
 
 TEST_F(ContainerNamesTest, end_while_a_runtime_hangs) {

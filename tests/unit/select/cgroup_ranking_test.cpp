@@ -39,18 +39,28 @@ class CgroupRankingTest : public testing::Test {
     host_.make("memory/" + path);
     write("memory/" + path + "/memory.usage_in_bytes", std::to_string(bytes) + "\n");
   }
-  void begin(const RankingLimits& limits, const std::vector<Cgroup>& excluded = {}) {
-    ranking_.emplace(limits, hierarchies_, excluded);
-    ASSERT_TRUE(ranking_->begin());
+  // Where there are others below.
+  void has_task(const std::string& path) const {
+    write(path + (path.starts_with("unified/") ? "/cgroup.threads" : "/tasks"), "1\n");
   }
-  std::vector<std::string> refresh() {
-    const auto ranked = ranking_->refresh();
+  void begin(const RankingLimits& limits) {
+    ranking_.emplace(limits);
+    ASSERT_TRUE(ranking_->begin(hierarchies_));
+  }
+  std::vector<CgroupRank> rank(const std::vector<Cgroup>& excluded = {}) {
+    auto ranked = ranking_->refresh(hierarchies_, excluded);
     EXPECT_TRUE(ranked) << ranked.error().what;
+    return ranked->chosen;
+  }
+  std::vector<std::string> refresh(const std::vector<Cgroup>& excluded = {}) {
     std::vector<Cgroup> cgroups;
-    for (const CgroupRank& rank : ranked->chosen) {
-      cgroups.push_back(rank.cgroup);
+    for (const CgroupRank& one : rank(excluded)) {
+      cgroups.push_back(one.cgroup);
     }
     return host_.paths_of(cgroups);
+  }
+  [[nodiscard]] Cgroup in_v1(const std::string& path) const {
+    return cgroup_at(host_.at("cpu/" + path), SEL_V1_cpu).value();
   }
 
   void write(const std::string& path, const std::string& text) const {
@@ -151,8 +161,70 @@ TEST_F(CgroupRankingTest, finds_in_v2_what_is_not_in_v1) {
 TEST_F(CgroupRankingTest, leaves_out_what_is_excluded_and_what_is_below) {
   used("a/b", 100);
   used("c", 50);
-  begin({.cgroups = 10}, {cgroup_at(host_.at("cpu/a"), SEL_V1_cpu).value()});
-  EXPECT_THAT(refresh(), ElementsAre("cpu/c"));
+  begin({.cgroups = 10});
+  EXPECT_THAT(refresh({in_v1("a")}), ElementsAre("cpu/c"));
+}
+
+TEST_F(CgroupRankingTest, keeps_its_history_when_other_cgroups_are_excluded) {
+  used("a", 1'000'000);
+  used("b", 0);
+  used("c", 0);
+  begin({.cgroups = 1});
+  used("a", 1'000'001);
+  used("b", 100);
+  used("c", 90);
+  EXPECT_THAT(refresh({in_v1("a")}), ElementsAre("cpu/b"));
+  used("a", 1'000'002);
+  used("b", 200);
+  used("c", 230);  // 140 in this cycle: b stays
+  EXPECT_THAT(refresh(), ElementsAre("cpu/b"));
+}
+
+TEST_F(CgroupRankingTest, ranks_one_with_tasks_and_others_below_by_what_its_own_use_and_alone) {
+  used("busy", 0);
+  used("busy/idle", 0);
+  used("calm", 0);
+  used("calm/child", 0);
+  has_task("cpu/busy");
+  has_task("cpu/calm");
+  begin({.cgroups = 2});
+  used("busy", 1000);
+  used("busy/idle", 1);
+  used("calm", 500);
+  used("calm/child", 490);
+  const auto chosen = rank();
+  ASSERT_EQ(chosen.size(), 2U);
+  EXPECT_EQ(chosen[0].cgroup.path, host_.at("cpu/busy"));
+  EXPECT_EQ(chosen[0].used_ns, 999U);
+  EXPECT_TRUE(chosen[0].cgroup.is_alone);
+  EXPECT_EQ(chosen[1].cgroup.path, host_.at("cpu/calm/child"));
+  EXPECT_EQ(chosen[1].used_ns, 490U);
+  EXPECT_FALSE(chosen[1].cgroup.is_alone);
+}
+
+TEST_F(CgroupRankingTest, does_so_for_threads_in_v2) {
+  used_in_v2("process", 0);
+  used_in_v2("process/thread", 0);
+  has_task("unified/process");
+  begin({.cgroups = 1});
+  used_in_v2("process", 100);
+  used_in_v2("process/thread", 40);
+  EXPECT_THAT(refresh(), ElementsAre("unified/process"));
+}
+
+// What v2 alone has is in v1 in the one above: in the hierarchy of v1 it counts there.
+TEST_F(CgroupRankingTest, does_not_count_twice_what_v2_alone_has_below) {
+  used("slice", 0);
+  used_in_v2("slice", 0);
+  used_in_v2("slice/service", 0);
+  used("other", 0);
+  has_task("cpu/slice");
+  begin({.cgroups = 2});
+  used("slice", 100'000);
+  used_in_v2("slice", 100);
+  used_in_v2("slice/service", 100);
+  used("other", 50);
+  EXPECT_THAT(refresh(), ElementsAre("unified/slice/service", "cpu/other"));
 }
 
 TEST_F(CgroupRankingTest, passes_over_what_has_gone_or_is_no_number) {
@@ -170,8 +242,9 @@ TEST_F(CgroupRankingTest, finds_nothing_where_there_is_nothing) {
 }
 
 TEST_F(CgroupRankingTest, refuses_a_host_that_counts_no_cpu_time) {
-  CgroupRanking ranking({}, {hierarchies_.back()});
-  const auto ranked = ranking.refresh();
+  CgroupRanking ranking({});
+  const std::vector<CgroupHierarchy> memory = {hierarchies_.back()};
+  const auto ranked = ranking.refresh(memory, {});
   ASSERT_FALSE(ranked);
   EXPECT_EQ(ranked.error().code, Errc::unsupported);
   EXPECT_THAT(ranked.error().what, HasSubstr("only memory at "));

@@ -41,6 +41,14 @@ TEST(Match, tells_the_cgroup_that_holds_the_process) {
   EXPECT_EQ(match_in("0::/db\n", selection), std::nullopt);
 }
 
+TEST(Match, passes_over_what_is_below_one_that_is_meant_alone) {
+  Cgroup alone = v2("/web");
+  alone.is_alone = true;
+  const Selection selection{.included = {alone}, .excluded = {}, .comms = {}, .hierarchies = {}};
+  EXPECT_TRUE(match_in("0::/web\n", selection));
+  EXPECT_FALSE(match_in("0::/web/a\n", selection));
+}
+
 TEST(Match, gives_exclusions_the_last_word) {
   const Selection selection{.included = {v2("/web"), v2("/web/a/b")},
                             .excluded = {v2("/web/a"), cpu("/x")},

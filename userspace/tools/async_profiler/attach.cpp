@@ -234,9 +234,14 @@ std::optional<Result<int>> JvmLoad::poll() {
     }
   }
   if (Clock::now() >= deadline_) {
-    return fail(Errc::exhausted, "the JVM does not answer");
+    return fail(Errc::exhausted, give_up());
   }
   return std::nullopt;
+}
+
+std::string JvmLoad::give_up() {
+  remove_trigger();
+  return "the JVM does not answer";
 }
 
 }  // namespace waggle

@@ -43,6 +43,10 @@ class JvmLoad {
 
   // The library's code, once.
   std::optional<Result<int>> poll();
+  // Without its answer.  What to tell then.
+  std::string give_up();
+  // Of children of ours: they do nothing but connect.
+  [[nodiscard]] static std::chrono::microseconds cpu_time() { return {}; }
 
  private:
   JvmLoad(const Jvm& jvm, std::string message, Clock::time_point deadline)

@@ -34,23 +34,33 @@ std::string interval_words(const AsyncProfilerOptions& options) {
 // How stacks are written: said at the start too, for a JVM that ends meanwhile writes them.
 std::string output_words(const AsyncProfilerOptions& options, const std::string& output,
                          const std::string& log) {
-  const std::string words = fmt::format("collapsed,ann,sig,file={},log={}", output, log);
-  return options.tells_threads ? words + ",threads" : words;
+  std::string words = fmt::format("collapsed,ann,sig,file={},log={}", output, log);
+  words += options.tells_threads ? ",threads" : "";
+  words += options.has_method_modifiers ? ",includemm" : "";
+  words += options.has_line_numbers ? ",includeln" : "";
+  return words;
 }
 
 }  // namespace
 
 std::string async_profiler_start(const AsyncProfilerOptions& options, const std::string& output,
                                  const std::string& log) {
-  const std::string words = fmt::format(
-      "start,event={},{},timeout={},{}", event_name(options.event), interval_words(options),
-      options.timeout.count(), output_words(options, output, log));
+  std::string words = fmt::format("start,event={},{},timeout={},{}", event_name(options.event),
+                                  interval_words(options), options.timeout.count(),
+                                  output_words(options, output, log));
+  if (!options.features.empty()) {
+    words += ",features=" + options.features;
+  }
+  if (options.safemode != 0) {
+    words += fmt::format(",safemode={}", options.safemode);
+  }
   return options.more.empty() ? words : words + "," + options.more;
 }
 
 std::string async_profiler_stop(const AsyncProfilerOptions& options, const std::string& output,
                                 const std::string& log) {
-  return "stop," + output_words(options, output, log);
+  const std::string words = "stop," + output_words(options, output, log);
+  return options.name_age == 0 ? words : words + fmt::format(",mcache={}", options.name_age);
 }
 
 std::string async_profiler_drop(const std::string& log) {

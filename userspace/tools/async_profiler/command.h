@@ -17,10 +17,17 @@ enum class JavaEvent {
 
 struct AsyncProfilerOptions {
   JavaEvent event = JavaEvent::cpu;
-  int frequency_hz = 99;                             // but of alloc
+  bool may_use_timer = false;  // instead of cpu, where the JVM has no perf events
+  int frequency_hz = 99;       // but of alloc
   std::int64_t alloc_bytes = std::int64_t{2} << 20;  // of alloc: one sample for so many, on average
   bool tells_threads = false;
-  std::string more = {};  // of a person, as async-profiler takes them
+  bool reports_memory = true;         // that it takes itself
+  std::string features = {};          // "vtable+comptask"; "": none
+  int name_age = 0;                   // recordings in which a method's name is remembered
+  int safemode = 0;                   // bits, of versions before 4.4
+  bool has_method_modifiers = false;  // of gProfiler's builds
+  bool has_line_numbers = false;      // likewise
+  std::string more = {};              // of a person, as async-profiler takes them
   // Then it stops by itself, should we be gone.
   std::chrono::seconds timeout{60};
 };

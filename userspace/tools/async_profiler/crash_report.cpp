@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -18,6 +19,9 @@ namespace waggle {
 namespace {
 
 constexpr std::size_t kMaxLine = 200;
+constexpr std::size_t kMaxWholeLine = 1000;
+constexpr std::size_t kMaxWholeLines = 5000;  // JDK 25 writes 1,500 for a small program
+constexpr std::size_t kMaxDetails = 12;       // lines of a section
 
 // "/logs/%p.log" -> "/logs/42.log"
 std::string expand(std::string_view pattern, std::uint32_t pid) {
@@ -35,12 +39,10 @@ std::string expand(std::string_view pattern, std::uint32_t pid) {
 
 // The value of -XX:ErrorFile, the last one.
 std::string error_file(const Jvm& jvm) {
-  constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
   constexpr std::string_view kOption = "-XX:ErrorFile=";
-  const UniqueFd fd(::openat(jvm.directory.get(), "cmdline", O_RDONLY | O_CLOEXEC));
-  const auto text = fd.is_open() ? read_all(fd.get(), kMaxBytes) : Result<std::string>("");
+  const std::string text = jvm.read_text("cmdline");
   std::string path;
-  for (const std::string_view word : split(text ? *text : std::string_view(), '\0')) {
+  for (const std::string_view word : split(text, '\0')) {
     if (word.starts_with(kOption)) {
       path = expand(word.substr(kOption.size()), jvm.status.innermost_pid);
     }
@@ -48,7 +50,64 @@ std::string error_file(const Jvm& jvm) {
   return path;
 }
 
+std::string_view without_end(std::string_view line) {
+  return line.substr(0, line.find_last_not_of(" \t\r") + 1);
+}
+
+// "TITLE: LINE; LINE" of what follows a line that begins with `start`, up to an empty one; "" where
+// there is none.
+std::string section(const std::vector<std::string_view>& lines, std::string_view start,
+                    std::string_view title) {
+  auto line = std::ranges::find_if(
+      lines, [start](std::string_view text) { return text.starts_with(start); });
+  std::string text;
+  std::size_t count = 0;
+  while (line != lines.end() && ++line != lines.end() && !without_end(*line).empty()) {
+    if (++count > kMaxDetails) {
+      text += "; ...";
+      break;
+    }
+    text += (count == 1 ? fmt::format("{}: ", title) : "; ") +
+            printable(without_end(line->substr(0, kMaxLine)));
+  }
+  return text;
+}
+
 }  // namespace
+
+std::vector<std::string> crash_details(std::string_view report) {
+  const std::vector<std::string_view> lines = split(report, '\n');
+  std::vector<std::string> details;
+  for (const std::string_view whole : {"vm_info: ", "container information not found"}) {
+    const auto line = std::ranges::find_if(
+        lines, [whole](std::string_view text) { return text.starts_with(whole); });
+    if (line != lines.end()) {
+      details.push_back(printable(without_end(line->substr(0, kMaxLine))));
+    }
+  }
+  for (std::string text : {section(lines, "Native frames: ", "native frames"),
+                           section(lines, "container (cgroup) information:", "container")}) {
+    if (!text.empty()) {
+      details.push_back(std::move(text));
+    }
+  }
+  return details;
+}
+
+std::vector<std::string> crash_lines(std::string_view report) {
+  std::vector<std::string> lines;
+  for (const std::string_view line : split(report, '\n')) {
+    if (lines.size() == kMaxWholeLines) {
+      lines.emplace_back("... (cut here)");
+      break;
+    }
+    lines.push_back(printable(without_end(line.substr(0, kMaxWholeLine))));
+  }
+  while (!lines.empty() && lines.back().empty()) {
+    lines.pop_back();
+  }
+  return lines;
+}
 
 std::string crash_excerpt(std::string_view report) {
   std::string excerpt;
@@ -101,7 +160,8 @@ Result<CrashReport> CrashReport::watch(const Jvm& jvm) {
   return report;
 }
 
-std::optional<std::string> CrashReport::read(int directory, const std::string& name) const {
+// "": none that is the JVM's and of now.
+std::string CrashReport::read(int directory, const std::string& name) const {
   const UniqueFd fd(directory < 0 || name.empty()
                         ? -1
                         : ::openat(directory, name.c_str(),
@@ -109,23 +169,25 @@ std::optional<std::string> CrashReport::read(int directory, const std::string& n
   struct stat status{};
   if (!fd.is_open() || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
       status.st_uid != uid_ || status.st_mtime < since_) {
-    return std::nullopt;
+    return "";
   }
   std::string text(kMaxReportBytes, '\0');
   const auto size = read_at(fd.get(), 0, std::as_writable_bytes(std::span(text)));
   text.resize(size.value_or(0));
-  std::string excerpt = crash_excerpt(text);
-  return excerpt.empty() ? std::nullopt : std::optional(std::move(excerpt));
+  return text;
 }
 
-std::optional<std::string> CrashReport::find() const {
-  if (auto excerpt = read(named_.get(), named_file_)) {
-    return excerpt;
+std::optional<Crash> CrashReport::find(bool is_whole) const {
+  for (const auto& [directory, name] :
+       {std::pair(named_.get(), named_file_), std::pair(working_.get(), name_),
+        std::pair(temporary_.get(), name_)}) {
+    const std::string text = read(directory, name);
+    if (std::string excerpt = crash_excerpt(text); !excerpt.empty()) {
+      return Crash{.excerpt = std::move(excerpt),
+                   .lines = is_whole ? crash_lines(text) : crash_details(text)};
+    }
   }
-  if (auto excerpt = read(working_.get(), name_)) {
-    return excerpt;
-  }
-  return read(temporary_.get(), name_);
+  return std::nullopt;
 }
 
 }  // namespace waggle

@@ -46,19 +46,42 @@ Result<JattachLoad> JattachLoad::start(const Jvm& jvm, const std::string& jattac
   return JattachLoad(jvm, std::move(tool), std::move(output), deadline);
 }
 
+JattachLoad::~JattachLoad() {
+  if (output_ != nullptr) {
+    end();
+  }
+}
+
 std::optional<Result<int>> JattachLoad::poll() {
   tool_.read();
   if (tool_.wait_until(Clock::now())) {
-    return answer(*tool_.poll_end());
+    const ToolEnd end = *tool_.poll_end();
+    has_ended_ = true;
+    cpu_time_ = end.cpu_time;
+    return answer(end);
   }
-  const bool is_endless = output_->size() > JvmLoad::kMaxReplyBytes;
-  if (!is_endless && Clock::now() < deadline_) {
-    return std::nullopt;
+  if (output_->size() > JvmLoad::kMaxReplyBytes) {
+    end();
+    return fail(Errc::exhausted, "jattach prints without end");
   }
-  (void)tool_.kill();
-  remove_trigger();
-  return is_endless ? fail(Errc::exhausted, "jattach prints without end")
-                    : fail(Errc::exhausted, "the JVM does not answer, jattach had to be killed");
+  if (Clock::now() >= deadline_) {
+    return fail(Errc::exhausted, give_up());
+  }
+  return std::nullopt;
+}
+
+std::string JattachLoad::give_up() {
+  end();
+  return "the JVM does not answer, jattach had to be killed";
+}
+
+// Kills it, if that is needed.
+void JattachLoad::end() {
+  if (!has_ended_) {
+    has_ended_ = true;
+    cpu_time_ = tool_.kill().cpu_time;
+    remove_trigger();
+  }
 }
 
 Result<int> JattachLoad::answer(const ToolEnd& end) const {

@@ -24,7 +24,7 @@ namespace waggle {
 // status alone does not tell: version 2.1 has 0 for a library that a JDK 21 has refused.
 Result<int> parse_jattach_output(std::string_view text);
 
-// One thread.  Destruction kills it.
+// One thread.  Destruction kills it, and leaves no file.
 class JattachLoad {
  public:
   using Clock = std::chrono::steady_clock;
@@ -35,20 +35,33 @@ class JattachLoad {
                                    Clock::time_point deadline,
                                    const std::function<void(pid_t)>& add_own);
 
+  JattachLoad(const JattachLoad&) = delete;
+  JattachLoad& operator=(const JattachLoad&) = delete;
+  JattachLoad(JattachLoad&&) = default;
+  JattachLoad& operator=(JattachLoad&&) = delete;
+  ~JattachLoad();
+
   // The library's code, once.
   std::optional<Result<int>> poll();
+  // Without its answer.  What to tell then.
+  std::string give_up();
+  // Once it has ended.
+  [[nodiscard]] std::chrono::microseconds cpu_time() const { return cpu_time_; }
 
  private:
   JattachLoad(const Jvm& jvm, SupervisedTool tool, std::unique_ptr<std::string> output,
               Clock::time_point deadline)
       : jvm_(&jvm), output_(std::move(output)), tool_(std::move(tool)), deadline_(deadline) {}
   Result<int> answer(const ToolEnd& end) const;
+  void end();
   void remove_trigger() const;
 
   const Jvm* jvm_;
-  std::unique_ptr<std::string> output_;  // the tool's callback has its address
+  std::unique_ptr<std::string> output_;  // the tool's callback has its address; null: moved from
   SupervisedTool tool_;
   Clock::time_point deadline_;
+  bool has_ended_ = false;
+  std::chrono::microseconds cpu_time_{};
 };
 
 }  // namespace waggle

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -20,9 +21,11 @@ struct Libraries {
   bool has_openj9 = false;
   bool has_musl = false;
   std::string profiler;
+  std::uint64_t profiler_start = 0, profiler_end = 0;
 };
 
-void note_library(std::string_view path, Libraries& libraries) {
+void note_library(const MapsEntry& entry, Libraries& libraries) {
+  const std::string_view path = entry.path;
   const std::string_view name = path.substr(path.rfind('/') + 1);
   if (name == "libjvm.so") {
     libraries.jvm = path;
@@ -31,6 +34,8 @@ void note_library(std::string_view path, Libraries& libraries) {
   libraries.has_musl |= name.starts_with("ld-musl-");
   if (name == kAsyncProfilerLibrary) {
     libraries.profiler = path;
+    libraries.profiler_start = entry.start;
+    libraries.profiler_end = entry.end;
   }
 }
 
@@ -42,7 +47,7 @@ Result<Libraries> read_libraries(int directory) {
   Libraries libraries;
   TRY(read_maps(maps.get(), MapsFilter::executable, [&](const MapsEntry& entry) {
     if (entry.inode != 0) {
-      note_library(entry.path, libraries);
+      note_library(entry, libraries);
     }
   }));
   return libraries;
@@ -62,6 +67,8 @@ Result<std::optional<Jvm>> find_jvm(pid_t pid) {
   jvm.is_openj9 = libraries.has_openj9;
   jvm.is_musl = libraries.has_musl;
   jvm.profiler = path_in_root_of(jvm, std::move(libraries.profiler));
+  jvm.profiler_start = libraries.profiler_start;
+  jvm.profiler_end = libraries.profiler_end;
   return std::optional(std::move(jvm));
 }
 

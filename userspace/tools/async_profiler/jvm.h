@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@ struct Jvm : TargetProcess {
   bool is_openj9 = false;
   bool is_musl = false;  // its C library
   std::string profiler;  // path of the async-profiler that it has loaded, as it sees it; "": none
+  std::uint64_t profiler_start = 0, profiler_end = 0;  // and where
 };
 
 constexpr std::string_view kAsyncProfilerLibrary = "libasyncProfiler.so";

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/tools/async_profiler/recording.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <filesystem>
+#include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
 #include "base/supervised_tool.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 
 namespace waggle {
 
@@ -63,6 +69,28 @@ std::string memory_of(std::string_view metrics) {
                         : fmt::format("{:.1f} MiB", static_cast<double>(total_kib) / kKibPerMib);
 }
 
+// "[WARN] Unknown argument: safemode"
+std::string unknown_option_of(std::string_view log) {
+  constexpr std::string_view kUnknown = "Unknown argument: ";
+  constexpr std::size_t kMaxName = 60;
+  const std::size_t at = log.find(kUnknown);
+  const std::string_view rest = at == log.npos ? "" : log.substr(at + kUnknown.size());
+  return printable(rest.substr(0, std::min(rest.find('\n'), kMaxName)));
+}
+
+// async-profiler has an event of the kernel's for each thread, unless they are refused.
+bool has_perf_events(const Jvm& jvm) {
+  const UniqueFd fds(::openat(jvm.directory.get(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::error_code none;
+  const std::string path = fmt::format("/proc/self/fd/{}", fds.get());
+  for (const auto& entry : std::filesystem::directory_iterator(path, none)) {
+    if (std::filesystem::read_symlink(entry.path(), none) == "anon_inode:[perf_event]") {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 AsyncProfilerRecording::AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptions& options,
@@ -77,7 +105,7 @@ AsyncProfilerRecording::AsyncProfilerRecording(Jvm jvm, const AsyncProfilerOptio
 AsyncProfilerRecording::~AsyncProfilerRecording() {
   if (may_be_running_) {
     // By ourselves, for that needs no waiting; what cannot be told ends by its timeout.
-    load_.reset();
+    end_load();
     JvmLoad::tell(jvm_, place_.library(), async_profiler_drop(log_.path));
   }
 }
@@ -107,8 +135,15 @@ Result<AsyncProfilerRecording::Load> AsyncProfilerRecording::begin_load(
                                 attach_.add_own));
 }
 
+void AsyncProfilerRecording::end_load() {
+  if (load_) {
+    cpu_time_ += std::visit([](const auto& load) { return load.cpu_time(); }, *load_);
+    load_.reset();
+  }
+}
+
 void AsyncProfilerRecording::ask(State state, const std::string& options) {
-  load_.reset();
+  end_load();
   auto load = begin_load(options);
   if (!load) {
     end_for(load.error());
@@ -123,7 +158,7 @@ void AsyncProfilerRecording::advance() {
   if (load_) {
     const auto code = std::visit([](auto& load) { return load.poll(); }, *load_);
     if (code) {
-      load_.reset();
+      end_load();
       take_answer(*code);
     }
     return;
@@ -174,14 +209,25 @@ void AsyncProfilerRecording::take_answer(const Result<int>& code) {
 }
 
 void AsyncProfilerRecording::take_start(int code) {
-  if (code == 0) {
-    state_ = State::running;
-    started_ = Clock::now();
-    if (is_interrupted_) {
-      begin_stop();
-    }
+  if (code != 0) {
+    take_failed_start();
     return;
   }
+  state_ = State::running;
+  started_ = Clock::now();
+  note_start();
+  if (is_interrupted_) {
+    begin_stop();
+  }
+}
+
+void AsyncProfilerRecording::note_start() {
+  unknown_option_ = unknown_option_of(read_from_start(log_.fd.get(), kMaxLogBytes));
+  // Newer ones take timers by themselves.
+  has_timers_for_events_ |= options_.event == JavaEvent::cpu && !has_perf_events(jvm_);
+}
+
+void AsyncProfilerRecording::take_failed_start() {
   const std::string log = read_log();
   // The place is ours alone: whoever started it is gone.
   const bool is_left_running = log.find("already started") != std::string::npos;
@@ -190,12 +236,23 @@ void AsyncProfilerRecording::take_start(int code) {
     return;
   }
   may_be_running_ = false;
+  const bool is_refused = log.find("erf events") != std::string::npos;
+  if (is_refused && options_.may_use_timer && options_.event == JavaEvent::cpu) {
+    options_.event = JavaEvent::itimer;
+    has_timers_for_events_ = true;
+    ask(State::starting, async_profiler_start(options_, output_.path, log_.path));
+    return;
+  }
   end(log);
 }
 
 // Memory first: what is stopped has given it back.
 void AsyncProfilerRecording::begin_stop() {
-  ask(State::measuring, async_profiler_metrics(metrics_.path));
+  if (options_.reports_memory) {
+    ask(State::measuring, async_profiler_metrics(metrics_.path));
+  } else {
+    ask(State::stopping, async_profiler_stop(options_, output_.path, log_.path));
+  }
 }
 
 void AsyncProfilerRecording::interrupt() {
@@ -205,11 +262,16 @@ void AsyncProfilerRecording::interrupt() {
   }
 }
 
-void AsyncProfilerRecording::give_up(std::string reason) {
-  if (state_ != State::over) {
-    load_.reset();
-    end(std::move(reason));
+void AsyncProfilerRecording::give_up() {
+  if (state_ == State::over) {
+    return;
   }
+  std::string reason = "the JVM does not answer";
+  if (load_) {
+    reason = std::visit([](auto& load) { return load.give_up(); }, *load_);
+  }
+  end_load();
+  end(std::move(reason));
 }
 
 void AsyncProfilerRecording::end_for(const Error& error) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // async-profiler in one JVM, from start to stop, and what it wrote.  Not for which JVMs:
-// userspace/java_session.h.
+// userspace/runtime_profilers/java_session.h.
 #pragma once
 
 #include <sys/types.h>
@@ -56,12 +56,18 @@ class AsyncProfilerRecording {
   // Asks for the end; is_over() tells when it is there.
   void interrupt();
   // It is over, whatever the JVM owes.
-  void give_up(std::string reason);
+  void give_up();
 
   // Once it is over: what went wrong, in few words; stacks may have come all the same.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   // What the profiler itself takes of the JVM's memory, once it is over: "12.3 MiB"; "": not told.
   [[nodiscard]] const std::string& memory() const { return memory_; }
+  // Once it runs: the first of the options that this async-profiler does not know; "": none.
+  [[nodiscard]] const std::string& unknown_option() const { return unknown_option_; }
+  // Likewise: the kernel refuses perf events to the JVM, and timers do in their place.
+  [[nodiscard]] bool has_timers_for_events() const { return has_timers_for_events_; }
+  // Of programs that ask the JVM.
+  [[nodiscard]] std::chrono::microseconds cpu_time() const { return cpu_time_; }
 
  private:
   enum class State { starting, dropping, running, measuring, stopping, over };
@@ -73,6 +79,9 @@ class AsyncProfilerRecording {
   void ask(State state, const std::string& options);
   void take_answer(const Result<int>& code);
   void take_start(int code);
+  void take_failed_start();
+  void note_start();
+  void end_load();
   void begin_stop();
   void end_for(const Error& error);
   void end_with_target();
@@ -97,6 +106,9 @@ class AsyncProfilerRecording {
   bool may_be_running_ = false;  // in the JVM, for all we know
   std::string problem_;
   std::string memory_;
+  std::string unknown_option_;
+  bool has_timers_for_events_ = false;
+  std::chrono::microseconds cpu_time_{};
 };
 
 }  // namespace waggle

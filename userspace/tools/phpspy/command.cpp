@@ -36,11 +36,15 @@ Result<> check_php_filter(std::string_view filter) {
   return {};
 }
 
+int phpspy_rate(int frequency_hz) {
+  return std::min(frequency_hz, kMaxPhpspyHz);
+}
+
 std::vector<std::string> phpspy_command(const std::string& phpspy, const std::string& filter,
                                         int frequency_hz) {
   return {phpspy,     "--verbose-fields=p",
           "-P",       filter,
-          "-H",       fmt::to_string(std::min(frequency_hz, kMaxPhpspyHz)),
+          "-H",       fmt::to_string(phpspy_rate(frequency_hz)),
           "-b",       fmt::to_string(kBufferBytes),
           "-T",       fmt::to_string(kThreads),
           "--output", "-"};

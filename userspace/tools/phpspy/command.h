@@ -13,6 +13,7 @@ namespace waggle {
 
 inline constexpr int kMaxPhpspyHz = 999;
 inline constexpr std::string_view kPhpFilter = "php-fpm";
+int phpspy_rate(int frequency_hz);
 
 // It gives the filter to a shell, behind "pgrep ": letters, digits, blanks and the characters of
 // names and paths alone.

@@ -19,6 +19,21 @@ TEST(AsyncProfilerCommand, starts_with_a_timeout_and_says_how_to_write) {
             "threads,cstack=fp,jstackdepth=64");
 }
 
+TEST(AsyncProfilerCommand, says_what_a_person_asked_for) {
+  const AsyncProfilerOptions options{.frequency_hz = 100,
+                                     .features = "probesp+vtable",
+                                     .name_age = 30,
+                                     .safemode = 3,
+                                     .has_method_modifiers = true,
+                                     .has_line_numbers = true,
+                                     .more = "cstack=fp"};
+  EXPECT_EQ(async_profiler_start(options, "/o", "/l"),
+            "start,event=cpu,interval=10000000,timeout=60,collapsed,ann,sig,file=/o,log=/l,"
+            "includemm,includeln,features=probesp+vtable,safemode=3,cstack=fp");
+  EXPECT_EQ(async_profiler_stop(options, "/o", "/l"),
+            "stop,collapsed,ann,sig,file=/o,log=/l,includemm,includeln,mcache=30");
+}
+
 TEST(AsyncProfilerCommand, counts_bytes_where_allocations_are_asked_for) {
   EXPECT_EQ(
       async_profiler_start({.event = JavaEvent::alloc, .alloc_bytes = 524288}, "/t/o", "/t/l"),
