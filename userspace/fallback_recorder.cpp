@@ -21,7 +21,6 @@ namespace {
 
 // With the moment that is given to a command, less than the ten seconds after its end in which a
 // session is over whatever its tools do.  On a host without a CPU to spare they need seconds.
-constexpr milliseconds kStopTime(3000);
 constexpr milliseconds kReadTime(7000);  // together
 constexpr milliseconds kSlice(20);
 
@@ -53,6 +52,7 @@ Result<std::unique_ptr<FallbackRecorder>> FallbackRecorder::prepare(
       new FallbackRecorder(options, std::move(directory), std::move(loop), std::move(stream)));
   recorder->event_ = std::move(trial.event);
   recorder->prints_offsets_ = trial.prints_offsets;
+  recorder->has_bpf_events_ = trial.has_bpf_events;
   recorder->event_name_ = std::move(trial.name);
   return recorder;
 }
@@ -121,7 +121,8 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
                                     .mode = mode,
                                     .dwarf_stack_bytes = options_.dwarf_stack_bytes,
                                     .pids = {},
-                                    .cgroups = cgroups_};
+                                    .cgroups = cgroups_,
+                                    .has_bpf_events = has_bpf_events_};
   const PerfSessionHooks hooks = {
       .on_sample = [this, &walk](const PerfSample& sample) { on_sample(sample, walk); },
       .add_own = [this](pid_t pid) { add_own(pid); },
@@ -263,7 +264,7 @@ Result<> FallbackRecorder::stop() {
   for (const auto& walk : walks_) {
     walk->session->interrupt();
   }
-  TRY(wait_for(end_ + kStopTime, &PerfSession::poll_stopped));
+  TRY(wait_for(end_ + stop_time_, &PerfSession::poll_stopped));
   for (const auto& walk : walks_) {
     walk->session->end();
   }

@@ -109,7 +109,10 @@ class FallbackRecorder {
   static Result<FallbackRecording> wait(const std::weak_ptr<FallbackRecorder>& recorder,
                                         std::future<FallbackRecording> ended);
 
-  // Ends sampling.  Takes as long as perf needs, at most three seconds.
+  // Of the time that perf has for its end in stop().
+  void limit_stop(std::chrono::milliseconds time) { stop_time_ = time; }
+  // Ends sampling.  Takes as long as perf needs, at most three seconds: what it has written by then
+  // is kept.
   Result<> stop();
   // Reads what is left, until seven seconds after stop() began.
   Result<FallbackRecording> finish();
@@ -163,6 +166,7 @@ class FallbackRecorder {
   MarkedProcesses told_apart_;
   std::string event_;  // for perf's --event; "": its default
   bool prints_offsets_ = true;
+  bool has_bpf_events_ = false;
   bool watches_execs_ = false;
   std::vector<std::uint32_t> execs_;  // pids
   NewProcesses new_processes_;        // in their place without a stream
@@ -176,7 +180,8 @@ class FallbackRecorder {
   std::atomic<bool> is_hurried_ = false;
   std::atomic<bool> has_stopped_ = false;
   std::vector<std::string> problems_;  // until it stopped
-  Clock::time_point start_;            // of the session
+  std::chrono::milliseconds stop_time_{3000};
+  Clock::time_point start_;  // of the session
   Clock::time_point end_;
 };
 

@@ -253,9 +253,10 @@ void AgentRun::read_again() {
   LOG_INFO("selection and frequency were read again, they hold from the next session on");
 }
 
-// Of the time that an end has (AgentSignals::kEndTime), for tools and to wait for names, and what
-// of it names have at least; the rest is for files.
+// Of the time that an end has (AgentSignals::kEndTime), for tools to end and to wait for names;
+// what of it tools have at most, and names at least.  The rest is for files.
 constexpr std::chrono::milliseconds kNameTime(600);
+constexpr std::chrono::milliseconds kToolTime(500);
 constexpr std::chrono::milliseconds kLeastNameTime(100);
 
 Result<> AgentRun::run(AgentSignals& signals) {
@@ -271,7 +272,7 @@ Result<> AgentRun::run(AgentSignals& signals) {
   signals.begin_end();
   LOG_INFO("stopping");
   const auto begin = std::chrono::steady_clock::now();
-  const Result<> stopped = sessions_->stop();
+  const Result<> stopped = sessions_->stop(kToolTime);
   const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - begin);
   sessions_->finish_files(std::max(kNameTime - taken, kLeastNameTime));

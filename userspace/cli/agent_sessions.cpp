@@ -450,13 +450,14 @@ void AgentSessions::turn() {
   look_for_next();
 }
 
-Result<> AgentSessions::stop() {
+Result<> AgentSessions::stop(milliseconds tool_time) {
   selection_.stop();
   if (engine_ == nullptr) {
     return {};
   }
   watch_.unwatch();
   EngineGovernor::hurry(*engine_);
+  engine_->limit_stop(tool_time);
   if (const Result<> stopped = engine_->stop(); !stopped) {
     ++counters_.failed;
     --counters_.unended;

@@ -60,7 +60,8 @@ class AgentSessions {
   // From the next session on: who is sampled, and how often.
   void change(const AgentOptions& options);
   // Ends the last one; its files may still be on their way: finish_files().  An error: it is lost.
-  Result<> stop();
+  // tool_time: for tools of the engine to end.
+  Result<> stop(std::chrono::milliseconds tool_time);
   // Waits for them; after `patience`, for what can be had at once.
   void finish_files(std::chrono::milliseconds patience);
 

@@ -167,6 +167,8 @@ class RecordEngine {
   // Whether it samples at all: else the stacks of runtimes are what there is.
   [[nodiscard]] virtual bool has_samples() const { return true; }
 
+  // Before stop(): for how long it may wait for tools; it takes what they have told by then.
+  virtual void limit_stop(std::chrono::milliseconds /*time*/) {}
   // Ends sampling.
   virtual Result<> stop() = 0;
   // Waits for names and data, after stop().

@@ -106,6 +106,7 @@ class FallbackEngine final : public RecordEngine {
   [[nodiscard]] bool can_change() const override { return false; }
   Result<SessionCut> cut(const SessionSettings* change) override;
   void hurry() override { recorder_->hurry(); }
+  void limit_stop(std::chrono::milliseconds time) override { recorder_->limit_stop(time); }
   Result<> stop() override { return recorder_->stop(); }
   Result<EngineResult> finish() override {
     return result_of(TRY(recorder_->finish()), std::move(facts_));

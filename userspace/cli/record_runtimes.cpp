@@ -118,6 +118,7 @@ class EngineWithRuntimes final : public RecordEngine {
     engine_->hurry();
     turns_->hurry();
   }
+  void limit_stop(std::chrono::milliseconds time) override { engine_->limit_stop(time); }
   Result<> stop() override {
     round_->interrupt();
     if (nodes_) {

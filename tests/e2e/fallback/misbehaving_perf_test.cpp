@@ -108,6 +108,20 @@ INSTANTIATE_TEST_SUITE_P(
              "lines that cannot be read"}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
+TEST(OldPerf, is_not_asked_to_leave_events_of_bpf) {
+  const TestProgram program({SHARES});
+  const StandIn perf({.record =
+                          "case \"$*\" in *--no-bpf-event*) echo 'Error: unknown option' >&2; "
+                          "exit 129;; esac; exec $PERF \"$@\""});
+  WaggleRun run(arguments_for(perf, std::to_string(program.pid())));
+  const WaggleResult result = run.wait();
+  EXPECT_EQ(result.status, 0) << result.err;
+  const auto file = CollapsedFile::parse(read_file(run.directory() + "/x.col", 1 << 24).value());
+  EXPECT_EQ(file.header["waggle"]["tools"]["perf"], "ok");
+  EXPECT_GT(file.total(), 0U);
+  EXPECT_EQ(perf.calls_of("record"), 3U) << "two trials, and the recording";
+}
+
 // What it had written by then is kept.
 TEST(MisbehavingPerf, that_ignores_sigint_is_killed_and_what_it_has_is_read) {
   const TestProgram program({SHARES});

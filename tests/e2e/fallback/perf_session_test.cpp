@@ -272,6 +272,32 @@ TEST(PerfSession, is_over_when_all_that_it_samples_has_ended) {
   EXPECT_GT(session.samples().size(), 0U);
 }
 
+TEST(PerfSession, tells_of_each_part_why_no_perf_samples) {
+  const TestProgram program({SHARES});
+  const StandIn perf({.record = "[ $N = 1 ] && exec $PERF \"$@\"; exit 3"});
+  Session session(record_options(perf.path(), 99), 0, {.first_pause = milliseconds(50)});
+  session.run_for(seconds(1));
+  ASSERT_EQ(::kill(session.pids().front(), SIGKILL), 0);
+  for (int i = 0; i < 3; ++i) {
+    session.run_for(milliseconds(300));
+    const PerfSession::Account account = session->take_account(Clock::now());
+    EXPECT_THAT(account.first_problem, testing::StartsWith("perf record was ended by signal 9"))
+        << i;
+    EXPECT_GT(account.counters.gap, milliseconds(200)) << i;
+  }
+  session.finish();
+}
+
+TEST(PerfSession, keeps_what_a_script_printed_before_it_failed_and_tells) {
+  const TestProgram program({SHARES});
+  const StandIn perf({.script = "$PERF \"$@\" | head -n 2000; echo 'bad record' >&2; exit 255"});
+  Session session(record_options(perf.path(), 997), program.pid(), {});
+  session.run_for(seconds(1));
+  session.finish();
+  EXPECT_EQ(session->first_problem(), "perf script exited with status 255: bad record");
+  EXPECT_GT(session.samples().size(), 50U);
+}
+
 // Cuts it again and again, and waits each time for what was sampled before.
 void cut_repeatedly(Session& session, int times) {
   for (int i = 0; i < times; ++i) {

@@ -2,11 +2,13 @@
 #include "userspace/tools/perf/events.h"
 
 #include <fmt/core.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -30,12 +32,20 @@ struct Trial {
   const std::string& perf;
   const std::string& directory;
   milliseconds busy;
+  bool has_bpf_events = false;
 };
 
 struct Failure {
   std::string text;
   bool is_hang;
+  bool is_usage = false;  // it does not know an option
 };
+
+// As perf ends when it only tells how it is used.
+bool is_usage(const std::optional<ToolEnd>& end) {
+  constexpr int kUsage = 129;
+  return end && WIFEXITED(end->wait_status) && WEXITSTATUS(end->wait_status) == kUsage;
+}
 
 std::expected<std::vector<UniqueFd>, Failure> record_trial(const Trial& trial,
                                                            std::string_view event) {
@@ -43,14 +53,17 @@ std::expected<std::vector<UniqueFd>, Failure> record_trial(const Trial& trial,
                                          .event = std::string(event),
                                          .frequency_hz = kPerfTrialHz,
                                          .pids = {},
-                                         .has_build_ids = false},
+                                         .has_build_ids = false,
+                                         .has_bpf_events = trial.has_bpf_events},
                                         trial.directory);
   if (!recording) {
     return std::unexpected(Failure{recording.error().what, false});
   }
   const auto patience_end = Clock::now() + kPatience;
   if (const auto sampling = recording->wait_until_sampling(patience_end); !sampling) {
-    return std::unexpected(Failure{sampling.error().what, sampling.error().code == Errc::system});
+    return std::unexpected(Failure{.text = sampling.error().what,
+                                   .is_hang = sampling.error().code == Errc::system,
+                                   .is_usage = is_usage(recording->poll_end())});
   }
   for (const auto end = Clock::now() + trial.busy; Clock::now() < end;) {
     recording->read();  // busy on purpose
@@ -81,8 +94,12 @@ std::expected<PerfTrial, Failure> try_event(const Trial& how, std::string_view e
   if (!segments) {
     return std::unexpected(std::move(segments).error());
   }
-  PerfTrial trial{
-      .event = std::string(event), .name = {}, .samples = 0, .lost = 0, .prints_offsets = true};
+  PerfTrial trial{.event = std::string(event),
+                  .name = {},
+                  .samples = 0,
+                  .lost = 0,
+                  .prints_offsets = true,
+                  .has_bpf_events = how.has_bpf_events};
   auto script = PerfScript::start(
       how.perf, segments->front(),
       [&](const PerfSample& sample) {
@@ -115,8 +132,12 @@ std::expected<PerfTrial, Failure> try_event(const Trial& how, std::string_view e
 Result<PerfTrial> choose_perf_event(const std::string& perf, const std::string& directory,
                                     milliseconds busy) {
   std::string refusals;
+  Trial how{.perf = perf, .directory = directory, .busy = busy};
   for (const std::string_view event : kCandidates) {
-    auto trial = try_event({.perf = perf, .directory = directory, .busy = busy}, event);
+    auto trial = try_event(how, event);
+    if (!trial && trial.error().is_usage && !std::exchange(how.has_bpf_events, true)) {
+      trial = try_event(how, event);
+    }
     if (trial) {
       return *std::move(trial);
     }

@@ -18,6 +18,7 @@ struct PerfTrial {
   std::uint64_t lost;  // as the kernel says
   // Since 5.14 perf prints offsets in files where earlier ones print addresses in processes.
   bool prints_offsets;
+  bool has_bpf_events = false;  // PerfRecordOptions'
 };
 
 inline constexpr int kPerfTrialHz = 99;

@@ -54,6 +54,9 @@ std::vector<std::string> perf_record_command(const PerfRecordOptions& options,
                                       "--delay=1",  // so that it says when it samples
                                       fmt::format("--freq={}", options.frequency_hz),
                                       fmt::format("--mmap-pages={}", is_dwarf ? 256 : 128)};
+  if (!options.has_bpf_events) {
+    command.emplace_back("--no-bpf-event");
+  }
   command.push_back(is_dwarf ? fmt::format("--call-graph=dwarf,{}", options.dwarf_stack_bytes)
                              : "--call-graph=fp");
   // perf gives the first cgroup to the first event, and so on.

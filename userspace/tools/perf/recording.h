@@ -31,6 +31,9 @@ struct PerfRecordOptions {
   std::vector<std::string> cgroups = {};
   // So that no names are taken from files that were replaced; costs a look at all data at the end.
   bool has_build_ids = true;
+  // Which programs others give to the kernel: of no use here, and the thread that takes them lets
+  // perf end up to a second late.  perf before 5.1 cannot be told.
+  bool has_bpf_events = false;
 };
 
 // Its times are CLOCK_MONOTONIC.  `output`: the path that segments' names begin with.

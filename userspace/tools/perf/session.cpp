@@ -120,6 +120,9 @@ std::vector<std::string> PerfSession::take_problems() {
 }
 
 void PerfSession::count_failure(const std::string& why) {
+  if (!current_ && !down_) {
+    down_ = {.time = Clock::now(), .text = why};
+  }
   if (++failures_ > limits_.max_failures && !current_) {
     state_ = State::given_up;
     note_problem(fmt::format("{}; perf is given up after {} failures", why, failures_));
@@ -190,6 +193,7 @@ void PerfSession::replace() {
     old_deadline_ = now + kOldTime;
   }
   current_ = std::move(next_);
+  down_.reset();
   ++restarts_;
 }
 

@@ -177,6 +177,7 @@ class PerfSession {
   std::chrono::microseconds ended_cpu_time_{};  // of runs that have ended
   Counters accounted_;                          // their gaps have an account of their own
   std::vector<Problem> unaccounted_;            // problems, oldest first
+  std::optional<Problem> down_;                 // why none samples, until one does
   std::vector<std::string> problems_;
   bool has_told_crash_ = false;
 };

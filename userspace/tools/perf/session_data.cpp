@@ -120,6 +120,9 @@ PerfSession::Account PerfSession::take_account(Clock::time_point end) {
   const auto is_before = [end](const Problem& problem) { return problem.time < end; };
   const auto found = std::ranges::find_if(unaccounted_, is_before);
   std::string first = found == unaccounted_.end() ? "" : found->text;
+  if (first.empty() && down_ && is_before(*down_)) {
+    first = down_->text;  // told in a session before
+  }
   std::erase_if(unaccounted_, is_before);
   return {.counters = {.lost = now.lost - before.lost,
                        .throttled = now.throttled - before.throttled,

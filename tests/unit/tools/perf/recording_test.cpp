@@ -54,6 +54,15 @@ TEST(PerfRecordCommand, can_do_without_build_ids) {
   EXPECT_THAT(command, Not(Contains("--no-buildid-cache")));
 }
 
+TEST(PerfRecordCommand, leaves_events_of_bpf_where_perf_can) {
+  EXPECT_THAT(perf_record_command({.perf = "/usr/bin/perf", .event = "", .pids = {}}, "/d/data"),
+              Contains("--no-bpf-event"));
+  EXPECT_THAT(
+      perf_record_command(
+          {.perf = "/usr/bin/perf", .event = "", .pids = {}, .has_bpf_events = true}, "/d/data"),
+      Not(Contains("--no-bpf-event")));
+}
+
 TEST(LastLineOf, takes_the_last_line_that_tells_something) {
   EXPECT_EQ(last_line_of("Error:\nAccess is denied.\n\n  \n"), "Access is denied.");
   EXPECT_EQ(last_line_of(""), "it said nothing");
