@@ -215,7 +215,8 @@ TEST(PySpyOfTheHost, leaves_our_own_tools_out_without_a_word) {
   EXPECT_THAT("\n" + py_spy.targets(), HasSubstr("\n" + pid_of(python) + "\n"));
   const CollapsedFile file = CollapsedFile::parse(result.out);
   const std::string excluded = file.header["waggle"]["excluded"].dump();
-  for (const std::string_view pid : split(perf.pids(), '\n')) {
+  const std::string pids = perf.pids();
+  for (const std::string_view pid : split(pids, '\n')) {
     const auto has_pid = testing::ContainsRegex(fmt::format("[( ]{}[,)]", pid));
     EXPECT_THAT(excluded, Not(has_pid));
     EXPECT_THAT(result.err, Not(has_pid));
