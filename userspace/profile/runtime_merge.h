@@ -22,7 +22,7 @@ struct RuntimeStacks {
   // What no stack of the system's tells of.
   std::string container = {};
   ApplicationRef application = {};
-  int frequency_hz = 0;  // counts / it = seconds; 0: they are no times
+  int frequency_hz = 0;         // counts / it = seconds; 0: they are no times
   bool counts_waiting = false;  // threads that wait are counted too
 };
 
