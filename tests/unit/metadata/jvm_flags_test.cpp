@@ -27,8 +27,9 @@ TEST(JvmFlags, are_those_of_the_command_line_but_for_texts) {
 }
 
 TEST(JvmFlags, are_none_or_the_ones_that_are_asked_for) {
-  EXPECT_EQ(names_of({.has_jvm_flags = false}), "");
-  EXPECT_EQ(names_of({.jvm_flags = {"UseG1GC", "ErrorFile", "Other"}}), "UseG1GC=true ");
+  EXPECT_EQ(names_of({.java_arguments = {}, .has_jvm_flags = false}), "");
+  EXPECT_EQ(names_of({.java_arguments = {}, .jvm_flags = {"UseG1GC", "ErrorFile", "Other"}}),
+            "UseG1GC=true ");
 }
 
 }  // namespace
