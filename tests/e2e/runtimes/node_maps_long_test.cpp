@@ -21,7 +21,7 @@ TEST_F(NodeMapsLong, end_by_themselves_once_waggle_is_killed_and_can_begin_again
   const TestProgram program(node(NODE_TURNS));
   Words arguments = attaching(program.pid(), {"-d", "600", "-o", "-"});
   arguments.insert(arguments.begin(), "record");
-  WaggleRun run(arguments);
+  const WaggleRun run(arguments);
   const auto has_begun = [&] {
     return std::filesystem::exists(map_of(program.pid())) && !is_listening(program.pid());
   };
