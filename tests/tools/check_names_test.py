@@ -62,7 +62,9 @@ class CheckNames(PlantedTree):
         self.assert_only(check_tree(self.root), "line 2")
 
     def test_finds_the_path_of_a_machine(self):
-        self.plant("README.md", "See /ho" "me/jane/waggle, or ~/.cache and $HOME/work/x.\n")
+        machines = "/".join(("", "home", "jane", "waggle"))
+        anyones = "/".join(("$HOME", "work", "x"))
+        self.plant("README.md", f"See {machines}, or ~/.cache and {anyones}.\n")
         self.assert_only(check_tree(self.root), "README.md", "absolute path")
 
     def test_finds_a_file_that_is_too_big_for_git(self):

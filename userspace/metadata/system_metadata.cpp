@@ -48,7 +48,7 @@ std::string_view value_in(std::string_view text, std::string_view key, char sepa
   constexpr std::string_view kAround = " \t\r\n\"'";
   for (const std::string_view line : split(text, '\n')) {
     const std::size_t at = line.find(separator);
-    if (at != std::string_view::npos && trimmed(line.substr(0, at)) == key) {
+    if (at != std::string_view::npos && trimmed(line.substr(0, at), kAround) == key) {
       return trimmed(line.substr(at + 1), kAround);
     }
   }

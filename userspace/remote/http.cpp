@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace waggle {
 
@@ -111,10 +112,7 @@ std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* 
   if (colon == std::string_view::npos) {
     return line.size();  // the status, or the end
   }
-  constexpr std::string_view kBlanks = " \t\r\n";
-  std::string_view value = line.substr(colon + 1);
-  value.remove_prefix(std::min(value.find_first_not_of(kBlanks), value.size()));
-  value = value.substr(0, value.find_last_not_of(kBlanks) + 1);
+  const std::string_view value = trimmed(line.substr(colon + 1));
   std::string name(line.substr(0, colon));
   std::ranges::transform(name, name.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

@@ -44,28 +44,13 @@ TEST_F(Doctor, says_that_root_can_record_and_has_tried_it) {
   for (const std::string_view line : split(run.out, '\n')) {
     EXPECT_LE(line.size(), 100U) << line;
   }
-  for (const auto* item : {"kernel",
-                           "BTF",
-                           "BPF",
-                           "CAP_BPF",
-                           "CAP_PERFMON",
-                           "perf_event_paranoid",
-                           "kptr_restrict",
-                           "lockdown",
-                           "engine",
-                           "RLIMIT_MEMLOCK",
-                           "cgroups",
-                           "perf",
-                           "py-spy",
-                           "async-profiler",
-                           "jattach",
-                           "rbspy",
-                           "phpspy",
-                           "dotnet-trace",
-                           "perf_event_max_sample_rate",
-                           "container names"}) {
+  for (const auto* item :
+       {"kernel", "BTF", "BPF", "CAP_BPF", "CAP_PERFMON", "perf_event_paranoid", "kptr_restrict",
+        "lockdown", "engine", "RLIMIT_MEMLOCK", "cgroups", "perf", "py-spy", "async-profiler",
+        "jattach", "rbspy", "phpspy", "dotnet-trace", "perf_event_max_sample_rate"}) {
     EXPECT_NE(line_of(run.out, item), "") << item << "\n" << run.out;
   }
+  EXPECT_NE(line_of(run.out, "container names"), "") << run.out;
   const std::string trial = line_of(run.out, "trial recording");
   EXPECT_THAT(trial, testing::StartsWith("ok ")) << run.out;
   EXPECT_THAT(trial, HasSubstr("99 Hz"));

@@ -18,10 +18,10 @@ using std::chrono::seconds;
 class NodeMapsLong : public NodeMaps {};
 
 TEST_F(NodeMapsLong, end_by_themselves_once_waggle_is_killed_and_can_begin_again) {
-  const TestProgram program(node(NODE_SHARES));
+  const TestProgram program(node(NODE_TURNS));
   Words arguments = attaching(program.pid(), {"-d", "600", "-o", "-"});
   arguments.insert(arguments.begin(), "record");
-  WaggleRun run(arguments);
+  const WaggleRun run(arguments);
   const auto has_begun = [&] {
     return std::filesystem::exists(map_of(program.pid())) && !is_listening(program.pid());
   };
@@ -35,7 +35,7 @@ TEST_F(NodeMapsLong, end_by_themselves_once_waggle_is_killed_and_can_begin_again
   const WaggleResult again = record_attaching(program.pid(), {"-d", "2", "-F", "199"});
   ASSERT_EQ(again.status, 0) << again.err;
   const CollapsedFile file = CollapsedFile::parse(again.out);
-  EXPECT_GT(innermost_share(file, "node", "Function:spendHalf "), 15) << again.err;
+  EXPECT_GT(innermost_share(file, "node", "Function:spendAll "), 15) << again.err;
   expect_as_before(program.pid());
 }
 

@@ -9,15 +9,14 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include "tests/e2e/agent/agent_process.h"
 #include "tests/e2e/runtimes/node_maps_run.h"
+#include "tests/wait_until.h"
 
 namespace waggle {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -197,9 +196,8 @@ TEST_F(NodeMaps, leave_nothing_of_a_node_that_dies_midway) {
   const TestProgram native(ahead({RECURSION, "10"}));
   WaggleRun run({"record", "-o", "-", "--nodejs-mode", "attach-maps", "--node-linux-perf-path",
                  module_path(), "-d", "2", "-p", fmt::format("{},{}", pid, native.pid())});
-  while (!std::filesystem::exists(map_of(pid)) && is_running(run.pid())) {
-    std::this_thread::sleep_for(milliseconds(10));
-  }
+  EXPECT_TRUE(
+      wait_until([&] { return std::filesystem::exists(map_of(pid)) || !is_running(run.pid()); }));
   program.reset();
   const WaggleResult result = run.wait();
   ASSERT_EQ(result.status, 0) << result.err;
