@@ -20,6 +20,14 @@ enum {
 	KC_VM_EXEC = 0x00000004,    /* include/linux/mm.h */
 };
 
+/*
+ * Whether the kernel has its own types: without them (--btf) the verifier does not know what a
+ * helper returns that returns a typed pointer.
+ */
+const volatile __u32 kc_has_btf = 1;
+#define kc_has_typed_task \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) && kc_has_btf)
+
 /* The part of task_struct that a sample needs, read at once. */
 struct kc_task {
 	struct process_id process;
@@ -36,7 +44,7 @@ static __always_inline void kc_read_current(struct kc_task *out, u32 tgid)
 	struct task_struct *leader;
 
 	out->process.tgid = tgid;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
+	if (kc_has_typed_task) {
 		struct task_struct *task = bpf_get_current_task_btf();
 
 		out->is_kernel_thread = task->flags & KC_PF_KTHREAD;
@@ -58,14 +66,11 @@ static __always_inline void kc_read_current(struct kc_task *out, u32 tgid)
  * For what is read of many objects.  5.11 (commit 3ca1032ab7ab): a plain load, of 1 ns; a bad
  * address reads as 0, as with bpf_probe_read_kernel() before.  clang cannot nest it.
  */
-#define kc_load(object, field)                                                       \
-	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) \
-		 ? (object)->field                                                   \
-		 : BPF_CORE_READ(object, field))
+#define kc_load(object, field) (kc_has_typed_task ? (object)->field : BPF_CORE_READ(object, field))
 
 static __always_inline struct task_struct *kc_current_task(void)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+	if (kc_has_typed_task)
 		return bpf_get_current_task_btf();
 	return (void *)bpf_get_current_task();
 }
@@ -129,7 +134,7 @@ static __always_inline struct cgroup *kc_cgroup_parent(struct cgroup *cgroup)
  */
 static __always_inline void *kc_saved_user_regs(void)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) && kc_has_btf)
 		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	return arch_saved_user_regs(
 		BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), stack));

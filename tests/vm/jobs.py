@@ -143,6 +143,13 @@ def check_record(output: str, _build: Path) -> None:
     require(known >= 0.8 * taken, f"{known} of {taken} samples of recursion show its stack")
 
 
+def check_btf_file(output: str, build: Path) -> None:
+    header = read_header(output)
+    require(header["engine"] == "ebpf" and "/tmp/types" in header["engine_reason"],
+            f"the engine is {header['engine']}: {header['engine_reason']}")
+    check_record(output, build)
+
+
 def check_hotplug(output: str, _build: Path) -> None:
     stacks = read_collapsed(output)
     before, after = (count_of(stacks, comm) for comm in ("before_offline", "after_online"))
@@ -191,6 +198,22 @@ echo {COLLAPSED_MARK}
 cat /tmp/record.col
 """
 
+
+# The kernel's types are in a file alone.  By cgroup: that way of the BPF programs reads the most of
+# the kernel.
+BTF_FILE = f"""
+cp /sys/kernel/btf/vmlinux /tmp/types
+mkdir -p /tmp/types_cgroup && mount -t cgroup2 none /tmp/types_cgroup && mkdir /tmp/types_cgroup/one
+recursion {RECURSION_DEPTH} >/dev/null &
+recursion=$!
+echo $recursion > /tmp/types_cgroup/one/cgroup.procs
+hide='mount -t tmpfs hidden /sys/kernel/btf'
+unshare -m sh -ec "$hide; exec waggle record --btf /tmp/types -d 3 -F 99 --cgroup one -o /tmp/types.col"
+kill $recursion
+echo {COLLAPSED_MARK}
+cat /tmp/types.col
+rm /tmp/types
+"""
 
 # Each busy program has a name of its own and runs on cpu1 alone.
 HOTPLUG = f"""
@@ -303,6 +326,8 @@ JOBS = (
     Job("mappings", ("tests/kernel/mapping_change_test",), "mapping_change_test",
         check_gtest_or_skipped, timeout_s=60),
     Job("record", ("waggle", "tests/programs/recursion"), record_of("recursion"), check_record,
+        timeout_s=60),
+    Job("btf_file", ("waggle", "tests/programs/recursion"), BTF_FILE, check_btf_file,
         timeout_s=60),
     Job("stacks", STACKS_FILES, STACKS, check_gtest, timeout_s=240),
     Job("hotplug", ("waggle", "tests/programs/recursion"), HOTPLUG, check_hotplug, timeout_s=60),

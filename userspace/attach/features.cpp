@@ -2,6 +2,7 @@
 #include "userspace/attach/features.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -14,10 +15,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "userspace/attach/libbpf_log.h"
 
 namespace waggle {
 
@@ -69,6 +72,20 @@ std::string libbpf_version() {
 
 bool has_kernel_btf() {
   return ::access(kKernelBtfPath, R_OK) == 0;
+}
+
+Result<> check_kernel_btf_file(const std::string& path) {
+  TRY(open_file(path, O_RDONLY));
+  const LibbpfLog log;  // what libbpf says of it is for nobody, and its errors have no text
+  const std::unique_ptr<btf, decltype(&btf__free)> types(btf__parse(path.c_str(), nullptr),
+                                                         &btf__free);
+  if (!types) {
+    return fail(Errc::malformed, fmt::format("{} has no BTF", path));
+  }
+  if (btf__find_by_name_kind(types.get(), "task_struct", BTF_KIND_STRUCT) < 0) {
+    return fail(Errc::malformed, fmt::format("{} has BTF, but not of a kernel", path));
+  }
+  return {};
 }
 
 bool can_trace_function(const char* name) {

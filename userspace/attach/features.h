@@ -20,6 +20,9 @@ std::string libbpf_version();  // "1.1"
 // Whether the kernel carries its own types, without which CO-RE programs cannot be loaded.
 bool has_kernel_btf();
 
+// Whether `path` holds types of a kernel: raw BTF, or an ELF file with a section of it.
+Result<> check_kernel_btf_file(const std::string& path);
+
 // Makes a map and loads a program of type perf_event.  The error names what was refused.
 Result<> probe_bpf();
 

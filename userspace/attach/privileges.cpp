@@ -81,7 +81,7 @@ Result<> check_can_trace() {
   return {};
 }
 
-Result<> check_can_use_bpf() {
+Result<> check_can_use_bpf(const std::string& btf_path) {
   const Capabilities capabilities = TRY(read_capabilities());
   if (!capabilities.can_load_bpf()) {
     return std::unexpected(missing_capabilities(capabilities));
@@ -91,9 +91,10 @@ Result<> check_can_use_bpf() {
                 "kernel lockdown is at confidentiality, which denies BPF: boot with "
                 "lockdown=integrity or none");
   }
-  if (!has_kernel_btf()) {
+  if (!has_kernel_btf() && btf_path.empty()) {
     return fail(Errc::unsupported,
-                fmt::format("BTF is missing ({}): use a kernel built with CONFIG_DEBUG_INFO_BTF",
+                fmt::format("BTF is missing ({}): use a kernel built with CONFIG_DEBUG_INFO_BTF, "
+                            "or name a file of its types with --btf",
                             kKernelBtfPath));
   }
   if (Result<> probed = probe_bpf(); !probed) {

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -39,7 +40,8 @@ Result<bool> is_in_initial_user_namespace();
 // Whether perf events of the whole host can be had.  Errc::permission or Errc::unsupported; the
 // error names what is missing and the remedy.
 Result<> check_can_trace();
-// Whether, on top of that, BPF programs can take the stacks.  As above.
-Result<> check_can_use_bpf();
+// Whether, on top of that, BPF programs can take the stacks.  btf_path: of the kernel's types,
+// where the kernel has none.  As above.
+Result<> check_can_use_bpf(const std::string& btf_path);
 
 }  // namespace waggle

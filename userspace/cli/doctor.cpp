@@ -22,33 +22,50 @@ namespace waggle {
 
 namespace {
 
-constexpr auto kOptions = std::to_array<Option>({
-    {.name = "json", .group = "Output", .help = "one JSON object instead of lines"},
-    {.name = "perf-path",
-     .value = "FILE",
-     .group = "Tools",
-     .help = "perf of the fallback engine; default: beside waggle, then in PATH"},
-});
+constexpr std::string_view kPath = "-path";  // ends options that say where a tool is
+
+// And record's: what a recording with them would meet.
+std::vector<Option> all_options() {
+  std::vector<Option> options{
+      {.name = "json", .group = "Output", .help = "one JSON object instead of lines"}};
+  for (const Option& option : recording_options()) {
+    if (option.name == "btf" || option.name.ends_with(kPath)) {
+      options.push_back(option);
+    }
+  }
+  return options;
+}
+
+ToolPaths tool_paths(const ParsedArguments& parsed) {
+  ToolPaths paths;
+  for (const ExternalTool& tool : external_tools()) {
+    if (const std::string* path = parsed.find(fmt::format("{}{}", tool.name, kPath))) {
+      paths.emplace(tool.name, *path);
+    }
+  }
+  return paths;
+}
 
 constexpr auto kExamples = std::to_array<Example>({
     {"waggle doctor", "one line per item: ok, limited or missing, and the remedy"},
     {"waggle doctor --json", "the same for a program to read"},
 });
 
-std::vector<CheckItem> run_checks(const std::string& perf_path) {
-  std::vector<CheckItem> items = check_kernel();
+std::vector<CheckItem> run_checks(const std::string& btf_path, const ToolPaths& tools) {
+  std::vector<CheckItem> items = check_kernel(btf_path);
   const auto append = [&](std::vector<CheckItem> more) {
     std::ranges::move(more, std::back_inserter(items));
   };
   append(check_privileges());
   append(check_limits());
-  const Result<EngineChoice> choice = choose_engine(Engine::automatic, ask_host());
-  const Result<std::string> perf = locate_tool("perf", perf_path);
+  const Result<EngineChoice> choice = choose_engine(Engine::automatic, ask_host(btf_path));
+  const auto given = tools.find("perf");
+  const Result<std::string> perf = locate_tool("perf", given == tools.end() ? "" : given->second);
   items.push_back(judge_engine(choice, perf));
   const bool is_fallback = choice && choice->is_fallback && perf;
-  items.push_back(
-      check_trial([&] { return is_fallback ? run_fallback_trial(*perf) : run_trial_recording(); }));
-  append(check_tools(perf_path));
+  items.push_back(check_trial(
+      [&] { return is_fallback ? run_fallback_trial(*perf) : run_trial_recording(btf_path); }));
+  append(check_tools(tools));
   items.push_back(check_container_names());
   return items;
 }
@@ -56,12 +73,13 @@ std::vector<CheckItem> run_checks(const std::string& perf_path) {
 }  // namespace
 
 const Syntax& doctor_syntax() {
-  static constexpr Syntax kSyntax = {
+  static const std::vector<Option> options = all_options();
+  static const Syntax syntax = {
       .verb = "doctor",
       .purpose =
           "Tells what works on this host, what does not, what is lost by it and what to do. "
           "Makes a recording of half a second to be sure.",
-      .options = kOptions,
+      .options = options,
       .examples = kExamples,
       .exit_statuses =
           "  0  waggle record can run\n"
@@ -69,7 +87,7 @@ const Syntax& doctor_syntax() {
           "  2  usage: an option or an argument is wrong\n"
           "  3  waggle record cannot run; what is missing is in the list\n",
   };
-  return kSyntax;
+  return syntax;
 }
 
 int doctor_main(std::span<const std::string> arguments) {
@@ -77,8 +95,12 @@ int doctor_main(std::span<const std::string> arguments) {
   if (!parsed) {
     return report_usage_error("doctor", parsed.error());
   }
+  const std::string* btf = parsed->find("btf");
+  if (const Result<> types = btf != nullptr ? check_kernel_btf_file(*btf) : Result<>(); !types) {
+    return report_usage_error("doctor", {Errc::malformed, "--btf: " + types.error().what});
+  }
   const std::vector<CheckItem> items =
-      run_checks(parsed->has("perf-path") ? *parsed->find("perf-path") : std::string());
+      run_checks(btf != nullptr ? *btf : std::string(), tool_paths(*parsed));
   const CheckReport report = {
       .version = std::string(program_version()), .kernel = kernel_release(), .items = items};
   const std::string text = parsed->has("json") ? render_checks_json(report) : render_checks(report);

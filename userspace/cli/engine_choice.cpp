@@ -8,8 +8,8 @@
 
 namespace waggle {
 
-EngineHost ask_host() {
-  return {.tracing = check_can_trace(), .bpf = check_can_use_bpf()};
+EngineHost ask_host(const std::string& btf_path) {
+  return {.tracing = check_can_trace(), .bpf = check_can_use_bpf(btf_path), .btf_path = btf_path};
 }
 
 Result<EngineChoice> choose_engine(Engine wanted, const EngineHost& host) {
@@ -18,7 +18,9 @@ Result<EngineChoice> choose_engine(Engine wanted, const EngineHost& host) {
     return EngineChoice{.is_fallback = true, .reason = "--engine fallback"};
   }
   if (host.bpf) {
-    return EngineChoice{.is_fallback = false, .reason = "BTF and BPF are usable"};
+    const std::string of = host.btf_path.empty() ? "" : fmt::format(" of {}", host.btf_path);
+    return EngineChoice{.is_fallback = false,
+                        .reason = fmt::format("BTF{} and BPF are usable", of)};
   }
   if (wanted == Engine::ebpf) {
     return std::unexpected(host.bpf.error());

@@ -18,9 +18,11 @@ struct EngineChoice {
 struct EngineHost {
   Result<> tracing;  // perf events: without them nothing records
   Result<> bpf;
+  std::string btf_path = "";  // of --btf
 };
 
-EngineHost ask_host();
+// btf_path: as --btf names it, or "".
+EngineHost ask_host(const std::string& btf_path);
 
 // The error, of what an engine that was asked for cannot do without, names the remedy.
 Result<EngineChoice> choose_engine(Engine wanted, const EngineHost& host);

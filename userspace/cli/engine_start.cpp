@@ -220,7 +220,7 @@ Result<ChosenEngine> prepare_engine(const RecordOptions& options, int frequency_
   if (std::string limit = TRY(find_size_limit(options)); !limit.empty()) {
     return prepare_without_system(std::move(limit), options, frequency_hz, sequence);
   }
-  EngineChoice choice = TRY(choose_engine(options.engine, ask_host()));
+  EngineChoice choice = TRY(choose_engine(options.engine, ask_host(options.btf_path)));
   if (choice.is_fallback) {
     return prepare_fallback(std::move(choice), options, frequency_hz, sequence);
   }

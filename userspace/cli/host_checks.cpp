@@ -6,12 +6,14 @@
 #include <sys/utsname.h>
 
 #include <array>
+#include <future>
 #include <utility>
 
 #include "userspace/attach/cgroup_mounts.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/process/container_id.h"
 #include "userspace/remote/container_runtime.h"
+#include "userspace/tools/async_profiler/library.h"
 #include "userspace/tools/external_tools.h"
 
 namespace waggle {
@@ -56,12 +58,16 @@ CheckItem refused(std::string item, Problem problem) {
 }
 
 // What perf records without: judge_engine() says whether it can.
-CheckItem check_btf() {
+CheckItem check_btf(const std::string& btf_path) {
+  if (!btf_path.empty()) {
+    return ok("BTF", btf_path + ", in place of the kernel's own");
+  }
   if (has_kernel_btf()) {
     return ok("BTF", kKernelBtfPath);
   }
   return missing("BTF", {fmt::format("no {}", kKernelBtfPath), kSampling,
-                         "a kernel built with CONFIG_DEBUG_INFO_BTF=y"});
+                         "a kernel built with CONFIG_DEBUG_INFO_BTF=y, or a file of its types "
+                         "(--btf FILE)"});
 }
 
 CheckItem check_bpf() {
@@ -125,11 +131,11 @@ CheckItem judge_lockdown(std::optional<Lockdown> lockdown) {
                                                           : "none");
 }
 
-std::vector<CheckItem> check_kernel() {
+std::vector<CheckItem> check_kernel(const std::string& btf_path) {
   utsname names{};
   (void)::uname(&names);  // cannot fail with a valid pointer
   return {ok("kernel", fmt::format("{} {}", kernel_release(), names.machine)),
-          check_btf(),
+          check_btf(btf_path),
           check_bpf(),
           check_jit(),
           judge_lockdown(find_lockdown()),
@@ -285,13 +291,21 @@ CheckItem judge_container_names(const std::vector<SocketAnswer>& answers) {
 
 CheckItem check_container_names() {
   const std::string nobody(kMaxContainerIdBytes, '0');
-  std::vector<SocketAnswer> answers;
+  // One that hangs takes seconds: all at the same time.
+  using Question = std::future<Result<std::optional<NamedContainer>>>;
+  std::vector<std::pair<std::string, Question>> asked;
   for (const ContainerSocket& socket : default_container_sockets()) {
-    const auto answer = ask_container(socket, nobody);
+    asked.emplace_back(socket.path, std::async(std::launch::async, [socket, &nobody] {
+                         return ask_container(socket, nobody);
+                       }));
+  }
+  std::vector<SocketAnswer> answers;
+  for (auto& [path, question] : asked) {
+    const auto answer = question.get();
     if (answer) {
-      answers.push_back({.path = socket.path, .answer = {}});
+      answers.push_back({.path = path, .answer = {}});
     } else if (answer.error().code != Errc::not_found) {
-      answers.push_back({.path = socket.path, .answer = std::unexpected(answer.error())});
+      answers.push_back({.path = path, .answer = std::unexpected(answer.error())});
     }
   }
   return judge_container_names(answers);
@@ -333,24 +347,30 @@ CheckItem judge_engine(const Result<EngineChoice>& choice, const Result<std::str
                          "what is missing above"});
 }
 
-CheckItem check_tool(const ExternalTool& tool, const Result<std::string>& path) {
+// given: a person's word where it is, or "".
+CheckItem check_tool(const ExternalTool& tool, const std::string& given) {
+  const Result<std::string> path = locate_tool(tool.name, given);
   const std::string name(tool.name);
   if (!path) {
-    return missing(name, {"not found", std::string(tool.serves), std::string(tool.install)});
+    return missing(name, {given.empty() ? "not found" : path.error().what, std::string(tool.serves),
+                          std::string(tool.install)});
   }
-  if (tool.is_library) {
+  const bool is_async_profiler = tool.name == "async-profiler";
+  if (tool.is_library && !is_async_profiler) {
     return ok(name, *path);
   }
-  const Result<std::string> version = read_tool_version(*path);
+  const Result<std::string> version =
+      is_async_profiler ? read_async_profiler_version(*path) : read_tool_version(*path);
   return version ? ok(name, fmt::format("{} {}", *version, *path))
                  : limited(name, {fmt::format("{}: {}", *path, version.error().what),
                                   std::string(tool.serves), std::string(tool.install)});
 }
 
-std::vector<CheckItem> check_tools(const std::string& perf_path) {
+std::vector<CheckItem> check_tools(const ToolPaths& given) {
   std::vector<CheckItem> items;
   for (const ExternalTool& tool : external_tools()) {
-    items.push_back(check_tool(tool, locate_tool(tool.name, tool.name == "perf" ? perf_path : "")));
+    const auto path = given.find(tool.name);
+    items.push_back(check_tool(tool, path == given.end() ? "" : path->second));
   }
   return items;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,13 +18,15 @@
 
 namespace waggle {
 
-std::vector<CheckItem> check_kernel();      // release, BTF, BPF, JIT, lockdown, cgroups
+// Release, BTF (of --btf, or ""), BPF, JIT, lockdown, cgroups.
+std::vector<CheckItem> check_kernel(const std::string& btf_path);
 std::vector<CheckItem> check_privileges();  // namespaces, capabilities, what sysctls hide
 std::vector<CheckItem> check_limits();      // RLIMIT_MEMLOCK, perf_event_max_sample_rate
 CheckItem check_container_names();
 CheckItem check_trial(const std::function<Result<TrialRecording>()>& record);
-// perf_path: a person's word, or "".
-std::vector<CheckItem> check_tools(const std::string& perf_path);
+// Where a person says that tools are, by ExternalTool::name; the others are looked for.
+using ToolPaths = std::map<std::string, std::string, std::less<>>;
+std::vector<CheckItem> check_tools(const ToolPaths& given);
 // Which engine would record; perf: where it is, or that it is not found.
 CheckItem judge_engine(const Result<EngineChoice>& choice, const Result<std::string>& perf);
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "userspace/attach/features.h"
 #include "userspace/cli/budget_options.h"
 #include "userspace/cli/option_values.h"
 #include "userspace/cli/runtime_options.h"
@@ -34,12 +35,7 @@ Result<> read_duration(const ParsedArguments& parsed, RecordOptions& options) {
 }
 
 Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
-  if (const std::string* text = parsed.find("perf-path")) {
-    if (text->empty()) {
-      return fail(Errc::malformed, "--perf-path: \"\" is no file");
-    }
-    options.perf_path = *text;
-  }
+  TRY(read_tool_path(parsed, "perf-path", options.perf_path));
   if (const std::string* text = parsed.find("perf-mode")) {
     constexpr auto kNames =
         std::to_array<std::string_view>({"fp", "dwarf", "smart", "disabled", "none"});
@@ -82,6 +78,15 @@ Result<> read_sampling(const ParsedArguments& parsed, RecordOptions& options) {
       return fail(Errc::malformed,
                   fmt::format("--ring-size: {} is not a power of two", quoted(*text)));
     }
+  }
+  if (const std::string* text = parsed.find("btf")) {
+    if (const Result<> types = check_kernel_btf_file(*text); !types) {
+      return fail(Errc::malformed, fmt::format("--btf: {}", types.error().what));
+    }
+    if (options.engine == Engine::fallback) {
+      return fail(Errc::malformed, "--btf: cannot go with --engine fallback, which needs no types");
+    }
+    options.btf_path = *text;
   }
   if (const std::string* text = parsed.find("pin")) {
     if (text->empty()) {

@@ -64,6 +64,9 @@ struct RecordOptions {
   std::string perf_path;              // "": where it is found
   int perf_dwarf_stack_bytes = 8192;
   bool is_perf_disabled = false;    // the fallback engine: stacks of runtimes alone
+  bool restarts_large_perf = true;  // that has too much memory
+  bool shows_files = false;         // of native functions, behind their names
+  std::string btf_path;             // of the kernel's types; "": the kernel has them
   std::string pin_dir;              // "": nothing is pinned
   std::string unwind_cache_dir;     // "": no unwind table is kept on disk
   Budget budget;                    // for all that waggle does

@@ -139,6 +139,11 @@ constexpr auto kOptions = std::to_array<Option>({
      .value = "KIB",
      .group = kSampling,
      .help = "size of each ring buffer, a power of two from 4 on; default 0: automatic"},
+    {.name = "btf",
+     .value = "FILE",
+     .group = kSampling,
+     .help = "the types of this very kernel, where it has none in /sys/kernel/btf: BTF, or an ELF "
+             "file with BTF (pahole, or bpftool gen min_core_btf, makes it)"},
     {.name = "pin",
      .value = "DIR",
      .group = kSampling,

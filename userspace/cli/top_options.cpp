@@ -63,27 +63,12 @@ constexpr auto kExamples = std::to_array<Example>({
 // record's options of the same meaning.
 std::vector<Option> all_options() {
   constexpr auto kShared = std::to_array<std::string_view>({
-      "pids",
-      "children",
-      "cgroup",
-      "cgroup-exclude",
-      "container",
-      "container-socket",
-      "cri-socket",
-      "disable-container-names",
-      "comm",
-      "perf-use-cgroups",
-      "perf-max-cgroups",
-      "perf-max-docker-containers",
-      "dry-run",
-      "frequency",
-      "ring-size",
-      "unwind-cache",
-      "no-python",
-      "python-lines",
-      "no-python-versions",
-      "quiet",
-      "verbose",
+      "pids",         "children",         "cgroup",           "cgroup-exclude",
+      "container",    "container-socket", "cri-socket",       "disable-container-names",
+      "comm",         "perf-use-cgroups", "perf-max-cgroups", "perf-max-docker-containers",
+      "dry-run",      "frequency",        "ring-size",        "btf",
+      "unwind-cache", "no-python",        "python-lines",     "no-python-versions",
+      "quiet",        "verbose",
   });
   std::vector<Option> options;
   for (const Option& option : recording_options()) {

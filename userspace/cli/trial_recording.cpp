@@ -32,10 +32,11 @@ std::uint64_t lost_samples(const cpu_stats& stats) {
 
 }  // namespace
 
-Result<TrialRecording> run_trial_recording() {
+Result<TrialRecording> run_trial_recording(const std::string& btf_path) {
   const int frequency_hz = std::min(kFrequencyHz, TRY(max_sample_rate()));
   const SamplingEvent event = TRY(choose_sampling_event());
-  CpuSampler sampler = TRY(CpuSampler::load({.frequency = frequency_hz, .skips_itself = false}));
+  CpuSampler sampler = TRY(
+      CpuSampler::load({.frequency = frequency_hz, .skips_itself = false, .btf_path = btf_path}));
   TRY(sampler.start(event));
   const auto end = Clock::now() + kDuration;
   while (Clock::now() < end) {

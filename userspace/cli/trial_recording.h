@@ -17,7 +17,8 @@ struct TrialRecording {
 };
 
 // Keeps one CPU busy meanwhile, so that there is something to sample.
-Result<TrialRecording> run_trial_recording();
+// btf_path: of --btf, or "".
+Result<TrialRecording> run_trial_recording(const std::string& btf_path);
 // The same with perf.
 Result<TrialRecording> run_fallback_trial(const std::string& perf);
 

@@ -196,6 +196,8 @@ void configure(cpu_sampler_bpf& skeleton, const CpuSamplerOptions& options,
   bpf_program__set_autoload(skeleton.progs.cpu_on_fork, options.follows_children);
   bpf_program__set_autoload(skeleton.progs.cpu_on_mmap, can_trace_function(kMmapFunction));
   bpf_program__set_autoload(skeleton.progs.cpu_on_exit, options.is_pid_filtered);
+  skeleton.rodata->kc_has_btf = has_kernel_btf() ? 1 : 0;
+  bpf_program__set_autoload(skeleton.progs.cpu_on_list, has_kernel_btf());
 }
 
 }  // namespace
@@ -214,7 +216,10 @@ Result<CpuSampler> CpuSampler::load(const CpuSamplerOptions& options) {
   auto state = std::make_unique<State>();
   state->options = options;
   state->cpu_count = static_cast<std::uint32_t>(possible);
-  state->skeleton.reset(cpu_sampler_bpf::open(nullptr));
+  bpf_object_open_opts opts{};
+  opts.sz = sizeof(opts);
+  opts.btf_custom_path = options.btf_path.empty() ? nullptr : options.btf_path.c_str();
+  state->skeleton.reset(cpu_sampler_bpf::open(&opts));
   if (!state->skeleton) {
     return fail_errno("open cpu_sampler: " + log.last_lines(), errno);
   }

@@ -37,6 +37,7 @@ struct CpuSamplerOptions {
   std::uint32_t max_processes = 4096;  // whose mappings the kernel side can know
   bool skips_itself = true;            // this process is never sampled
   bool is_timed = false;               // cpu_stats::run_ns counts
+  std::string btf_path = {};           // of the kernel's types; "": the kernel has them
 };
 
 // One line of the count table.  Views are valid during the call that hands it out.

@@ -145,11 +145,10 @@ TEST(CheckTrial, judges_what_the_recording_gave) {
 }
 
 TEST(HostChecks, give_each_item_once_and_a_remedy_for_each_problem) {
-  std::vector<CheckItem> items;
-  for (auto* check : {check_kernel, check_privileges, check_limits}) {
-    std::ranges::move(check(), std::back_inserter(items));
-  }
-  std::ranges::move(check_tools(""), std::back_inserter(items));
+  std::vector<CheckItem> items = check_kernel("");
+  std::ranges::move(check_privileges(), std::back_inserter(items));
+  std::ranges::move(check_limits(), std::back_inserter(items));
+  std::ranges::move(check_tools({}), std::back_inserter(items));
   std::vector<std::string> names;
   for (const CheckItem& item : items) {
     names.push_back(item.item);

@@ -41,6 +41,30 @@ Result<SharedLibrary> read_async_profiler(const std::string& path) {
   return library;
 }
 
+// Its constants: "async-profiler 4.4", "Async-profiler 2.9 built on ...".
+std::optional<std::string> find_async_profiler_version(std::string_view library) {
+  constexpr std::string_view kName = "sync-profiler ";
+  constexpr std::size_t kMaxBytes = 40;
+  for (std::size_t at = library.find(kName); at != std::string_view::npos;
+       at = library.find(kName, at + 1)) {
+    std::string_view version = library.substr(at + kName.size(), kMaxBytes);
+    version = version.substr(0, version.find_first_not_of("0123456789."));
+    if (!version.empty() && version.front() != '.' && version.contains('.')) {
+      return std::string(version);
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::string> read_async_profiler_version(const std::string& path) {
+  constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+  TRY(read_async_profiler(path));
+  if (auto version = find_async_profiler_version(TRY(read_file(path, kMaxBytes)))) {
+    return *std::move(version);
+  }
+  return fail(Errc::malformed, fmt::format("{} tells no version", path));
+}
+
 std::optional<std::string> why_not_to_load(std::span<const std::string> needed, bool is_musl) {
   const auto foreign = std::ranges::find_if(needed, [is_musl](std::string_view name) {
     return is_musl ? !is_of_any_c_library(name) && !is_of_musl(name) : is_of_musl(name);

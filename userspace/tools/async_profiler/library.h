@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "userspace/process/shared_library.h"
@@ -15,6 +16,11 @@ namespace waggle {
 
 // The error is one line that tells what the file is instead.
 Result<SharedLibrary> read_async_profiler(const std::string& path);
+
+// "4.4", as the library tells it to a person; nothing: it does not.
+std::optional<std::string> find_async_profiler_version(std::string_view library);
+// The same of a file; an error that of read_async_profiler() if it is none.
+Result<std::string> read_async_profiler_version(const std::string& path);
 
 // Why the JVM's C library cannot load a library that needs these; nothing: it can.  Those of
 // async-profiler from 4.0 on serve both C libraries, earlier ones are built for one.

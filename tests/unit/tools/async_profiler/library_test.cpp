@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace waggle {
@@ -40,6 +42,15 @@ TEST(AsyncProfilerLibrary, is_nothing_else) {
   const auto none = read_async_profiler("/nonexistent");
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().what, HasSubstr("/nonexistent"));
+}
+
+TEST(AsyncProfilerVersion, is_what_the_library_tells) {
+  EXPECT_EQ(find_async_profiler_version(std::string_view("x\0async-profiler 4.4\0y", 22)), "4.4");
+  EXPECT_EQ(find_async_profiler_version("Async-profiler Server\nAsync-profiler 2.9 built on Nov"),
+            "2.9");
+  EXPECT_EQ(find_async_profiler_version("async-profiler 4"), std::nullopt);
+  EXPECT_EQ(find_async_profiler_version("async-profiler ."), std::nullopt);
+  EXPECT_EQ(find_async_profiler_version(""), std::nullopt);
 }
 
 }  // namespace
