@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
+#include <limits>
 #include <variant>
 
 #include "userspace/process/proc_fs.h"
@@ -127,7 +127,11 @@ Result<> FallbackRecorder::start_walk(PerfMode mode) {
       .on_sample = [this, &walk](const PerfSample& sample) { on_sample(sample, walk); },
       .add_own = [this](pid_t pid) { add_own(pid); },
       .find_targets = [this] { return find_targets(); }};
-  walk.session = TRY(PerfSession::start(record, is_host_wide(), directory, loop_, hooks));
+  PerfSessionLimits limits;
+  if (!options_.restarts_large_perf) {
+    limits.rss_bytes = std::numeric_limits<std::size_t>::max();
+  }
+  walk.session = TRY(PerfSession::start(record, is_host_wide(), directory, loop_, hooks, limits));
   if (walks_.size() == 1) {
     start_ = Clock::now();  // the first one's samples decide how many there are
   }

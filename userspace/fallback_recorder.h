@@ -41,6 +41,8 @@ struct FallbackOptions {
   bool is_pid_filtered = false;
   bool follows_children = false;
   bool counts_threads = false;
+  bool shows_files = false;         // of native functions, behind their names
+  bool restarts_large_perf = true;  // that has too much memory
 };
 
 // Destruction at any point leaves no process and no file.  One thread, until stop() has returned;

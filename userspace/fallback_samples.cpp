@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "bpf/abi/markers.h"
 #include "userspace/fallback_recorder.h"
@@ -24,19 +26,21 @@ bool FallbackRecorder::is_wanted(const PerfSample& sample) const {
 std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t index,
                                       std::size_t kernel_count) {
   const PerfFrame& frame = sample.frames[index];
+  const ObjectNames objects = options_.shows_files ? ObjectNames::shown : ObjectNames::hidden;
   if (!is_unnamed(frame)) {
-    return frame_text(frame);
+    return frame_text(frame, objects);
   }
   if (index < kernel_count) {
     return "[unknown]_[k]";
   }
   // Behind the first frame of user space stands where each returns to, one past the call.
   const bool is_caller = index > kernel_count && frame.address != 0;
-  auto name = names_.place_name(sample.pid, sample.time_ns,
-                                {.object = frame.object,
-                                 .address = frame.address - (is_caller ? 1 : 0),
-                                 .is_offset = prints_offsets_});
-  return name ? *std::move(name) : frame_text(frame);
+  std::optional<std::string> name =
+      names_.place_name(sample.pid, sample.time_ns,
+                        {.object = frame.object,
+                         .address = frame.address - (is_caller ? 1 : 0),
+                         .is_offset = prints_offsets_});
+  return name ? with_object(*std::move(name), frame, objects) : frame_text(frame, objects);
 }
 
 PerfWalk& FallbackRecorder::session_of(const PerfSample& sample, Walk& walk) {

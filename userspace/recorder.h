@@ -114,6 +114,8 @@ class Recorder {
   // No sample is taken until go_on().
   void pause();
   void go_on();
+  // Of native functions, behind their names; before start().
+  void show_files() { resolver_.show_files(); }
   // tick() loses what finds no room in the queue for names, in place of waiting for it.
   void never_wait() { waits_for_names_ = false; }
   [[nodiscard]] std::size_t selected_count() const { return sampler_.selected_count(); }

@@ -267,6 +267,9 @@ Result<std::unique_ptr<RecordEngine>> make_engine(const RecordOptions& options, 
       LOG_WARNING("--pin: {}, continuing without pins", pinned.error().what);
     }
   }
+  if (options.shows_files) {
+    recorder->show_files();
+  }
   if (is_lasting) {
     recorder->never_wait();
     TRY(recorder->select_pids({}));

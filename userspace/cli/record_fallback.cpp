@@ -183,7 +183,9 @@ FallbackOptions fallback_options(const RecordOptions& options) {
           .dwarf_stack_bytes = options.perf_dwarf_stack_bytes,
           .is_pid_filtered = !options.pids.empty() || !options.command.empty(),
           .follows_children = options.with_children || !options.command.empty(),
-          .counts_threads = options.has_thread_frames};
+          .counts_threads = options.has_thread_frames,
+          .shows_files = options.shows_files,
+          .restarts_large_perf = options.restarts_large_perf};
 }
 
 }  // namespace

@@ -44,6 +44,8 @@ Result<> read_perf(const ParsedArguments& parsed, RecordOptions& options) {
     options.is_perf_disabled = choice >= kModes.size();
     options.perf_mode = options.is_perf_disabled ? PerfMode::fp : kModes[choice];
   }
+  options.is_perf_disabled = options.is_perf_disabled || parsed.has("no-perf");
+  options.restarts_large_perf = !parsed.has("perf-no-memory-restart");
   if (const std::string* text = parsed.find("perf-dwarf-stack-size")) {
     constexpr int kUnit = 8;  // the kernel takes whole words, less than 64 KiB of them
     constexpr int kMaxBytes = 65528;
@@ -149,6 +151,7 @@ Result<> read_applications(const ParsedArguments& parsed, RecordOptions& options
 
 Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
   options.has_thread_frames = parsed.has("threads");
+  options.shows_files = parsed.has("insert-dso-name");
   options.has_metadata = !parsed.has("disable-metadata-collection");
   options.has_metrics = !parsed.has("disable-metrics-collection");
   options.asks_cloud = parsed.has("cloud-metadata");

@@ -108,6 +108,7 @@ AsyncProfilerOptions agent_options(const RecordOptions& options, int frequency_h
   agent.frequency_hz = frequency_hz;
   agent.alloc_bytes = options.alloc_interval_bytes;
   agent.tells_threads = options.has_thread_frames;
+  agent.tells_libraries = options.shows_files;
   return agent;
 }
 

@@ -83,13 +83,17 @@ std::string nameless(std::string_view place, std::uint64_t address) {
   return fmt::format("({}+0x{:x})", place, address);
 }
 
-std::string name_in_module(const Module& module, std::string_view place, std::uint64_t offset) {
+std::string name_in_module(const Module& module, std::string_view place, std::uint64_t offset,
+                           bool shows_place) {
   const std::optional<std::uint64_t> address = module.address_of_offset(offset);
   if (!address) {
     return nameless(place, offset);
   }
   const auto name = module.find_name(*address);
-  return name ? std::string(*name) : nameless(place, *address);
+  if (!name) {
+    return nameless(place, *address);
+  }
+  return shows_place ? fmt::format("{} ({})", *name, place) : std::string(*name);
 }
 
 }  // namespace
@@ -162,7 +166,8 @@ std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& b
     case FrameSource::file:
       return text_in_file(batch.files[frame.index], frame.address);
     case FrameSource::vdso:
-      return vdso_ ? name_in_module(*vdso_, kVdso, frame.address) : nameless(kVdso, frame.address);
+      return vdso_ ? name_in_module(*vdso_, kVdso, frame.address, shows_files_)
+                   : nameless(kVdso, frame.address);
     case FrameSource::region:
       return text_in_region(batch.regions[frame.index], frame.address);
     case FrameSource::kernel:
@@ -198,7 +203,8 @@ std::string FrameNamer::text_in_file(const LocatedFile& located, std::uint64_t o
   if (!module && stop_.stop_requested()) {
     ++given_up_;
   }
-  return module ? name_in_module(**module, file.name, offset) : nameless(file.name, offset);
+  return module ? name_in_module(**module, file.name, offset, shows_files_)
+                : nameless(file.name, offset);
 }
 
 const KernelSymbols* FrameNamer::kernel_symbols() {

@@ -40,6 +40,9 @@ class FrameNamer {
   // they are.
   explicit FrameNamer(std::size_t module_cache_bytes, std::stop_token stop = {});
 
+  // From now on the file of a native function stands behind its name: "malloc (libc.so.6)".
+  void show_files() { shows_files_ = true; }
+
   void forget_modules() { modules_.clear(); }
 
   // Reads the names of a file, so that it can be closed.
@@ -78,6 +81,7 @@ class FrameNamer {
   const KernelSymbols* kernel_symbols();
 
   std::stop_token stop_;
+  bool shows_files_ = false;
   std::uint64_t given_up_ = 0;
   ModuleCache modules_;
   PerfMapNames perf_maps_;
@@ -123,6 +127,8 @@ class Resolver {
   [[nodiscard]] std::chrono::nanoseconds naming_time() const { return naming_time_; }
   // On any thread: the names of all files are forgotten soon, and read again where they are wanted.
   void forget_modules() { forgets_modules_ = true; }
+  // As the namer has it; before the first batch.
+  void show_files() { namer_.show_files(); }
 
   // Frames that wait for their names.
   [[nodiscard]] std::size_t queued_frames() const;

@@ -12,6 +12,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "userspace/runtime_profilers/java_refusal.h"
+#include "userspace/tools/async_profiler/frame_text.h"
 #include "userspace/tools/external_tools.h"
 
 namespace waggle {
@@ -340,7 +341,9 @@ void JavaSession::add_stack(const AsyncProfilerStack& stack, Run& run) {
         fmt::format("thread: {}", name.empty() ? stack.thread.substr(0, kMaxThreadName) : name)));
   }
   for (const std::string_view frame : stack.frames) {
-    added.frames.push_back(profile.intern(frame));
+    added.frames.push_back(options_.async_profiler.tells_libraries
+                               ? profile.intern(text_with_library(frame))
+                               : profile.intern(frame));
   }
   profile.add(added, stack.count);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `waggle record` where perf takes the samples, on programs of known shape (tests/programs).
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -295,6 +296,14 @@ TEST(Fallback, ends_with_the_last_recorded_process) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_LT(result.took.count(), 20.0);
   EXPECT_THAT(result.err, HasSubstr("all recorded processes have ended"));
+}
+
+TEST(Fallback, shows_the_file_of_native_functions_where_that_is_asked_for) {
+  const TestProgram program(ahead({SHARES}));
+  const CollapsedFile file =
+      record(kFallback, {"-d", "2", "-F", "99", "--insert-dso-name", "-p", pid_of(program)});
+  EXPECT_GT(file.count_of("shares", fmt::format(";sixty_percent ({})", SHARES)), 0U)
+      << file.text_of("shares");
 }
 
 TEST(Fallback, takes_the_data_in_segments_and_misses_nothing_between_them) {

@@ -197,6 +197,24 @@ std::string copy_jdk(const std::string& java, const std::string& to) {
   return to + "/bin/java";
 }
 
+// With perf and stacks of async-profiler's, and matched with those that the kernel walked.
+TEST_P(JavaOptions, show_the_files_of_native_functions) {
+  const TestProgram program(java_command(GetParam()));
+  for (const char* engine : {"ebpf", "fallback"}) {
+    const WaggleResult result = run_waggle(
+        record(program.pid(), {"-d", "4", "-F", "99", "--insert-dso-name", "--engine", engine}));
+    ASSERT_EQ(result.status, 0) << result.err;
+    const CollapsedFile file = CollapsedFile::parse(result.out);
+    EXPECT_EQ(tool_state(file), "ok") << result.err;
+    EXPECT_GT(file.share_of("java", ";Shares.main([Ljava/lang/String|)V_["), 0.5)
+        << engine << file.text_of("java");
+    EXPECT_EQ(file.count_of("java", "`"), 0U) << engine << file.text_of("java");
+    if (std::string_view(engine) == "ebpf") {
+      EXPECT_GT(file.count_of("java", " (libjvm.so);"), 0U) << file.text_of("java");
+    }
+  }
+}
+
 TEST_P(JavaOptions, serve_a_jvm_whose_library_was_deleted) {
   const TempDir folder;
   std::vector<std::string> words = java_command(GetParam());

@@ -107,6 +107,14 @@ TEST(Record, gives_all_threads_the_name_of_their_process) {
   EXPECT_EQ(file.count_of("threads", "thread: "), 0U);
 }
 
+TEST(Record, shows_the_file_of_native_functions_where_that_is_asked_for) {
+  const TestProgram program({SHARES});
+  const CollapsedFile file =
+      record_col({"-d", "1", "-F", "199", "--insert-dso-name", "-p", pid_of(program)});
+  EXPECT_GT(file.count_of("shares", ";main (shares);sixty_percent (shares)"), 0U);
+  EXPECT_EQ(file.count_of("shares", ";main;"), 0U);
+}
+
 TEST(Record, samples_the_chosen_process_alone) {
   const TestProgram chosen({SHARES});
   const TestProgram other({RECURSION, "5"});

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <map>
 namespace waggle {
@@ -511,6 +512,26 @@ TEST(RecordOptions, say_who_is_selected) {
   EXPECT_EQ(kernel_filter_of(options), "--cgroup");
   EXPECT_EQ(kernel_filter_of(options_of({"-p", "1"})), "");
   EXPECT_EQ(kernel_filter_of(options_of({"--comm", "a"})), "--comm");
+}
+
+TEST(RecordOptions, leave_perf_out_or_large_as_gprofiler_does) {
+  EXPECT_FALSE(options_of({}).is_perf_disabled);
+  EXPECT_TRUE(options_of({"--no-perf"}).is_perf_disabled);
+  EXPECT_TRUE(options_of({"--no-perf", "--perf-mode", "dwarf"}).is_perf_disabled);
+  EXPECT_TRUE(options_of({}).restarts_large_perf);
+  EXPECT_FALSE(options_of({"--perf-no-memory-restart"}).restarts_large_perf);
+  EXPECT_TRUE(options_of({"--insert-dso-name"}).shows_files);
+}
+
+TEST(RecordOptions, take_a_file_of_the_kernels_types) {
+  EXPECT_EQ(error_of({"--btf", "/nonexistent"}), "--btf: /nonexistent: No such file or directory");
+  EXPECT_EQ(error_of({"--btf", "/proc/version"}), "--btf: /proc/version has no BTF");
+  if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    GTEST_SKIP() << "this kernel has no types";
+  }
+  EXPECT_EQ(options_of({"--btf", "/sys/kernel/btf/vmlinux"}).btf_path, "/sys/kernel/btf/vmlinux");
+  EXPECT_EQ(error_of({"--btf", "/sys/kernel/btf/vmlinux", "--engine", "fallback"}),
+            "--btf: cannot go with --engine fallback, which needs no types");
 }
 
 TEST(RecordOptions, say_what_the_header_tells_of_the_host) {

@@ -73,6 +73,14 @@ TEST(Resolver, resolves_all_that_was_pushed) {
   EXPECT_EQ(text_of(resolver.finish().profile), "main 5050");
 }
 
+TEST(Resolver, shows_the_file_behind_a_name_where_that_is_asked_for) {
+  const Program program(self());
+  Resolver resolver(kCacheBytes);
+  resolver.show_files();
+  resolver.push(program.batch(1));
+  EXPECT_EQ(text_of(resolver.finish().profile), "main (program) 1");
+}
+
 // Of a process that is told apart.
 Profile::Walk walk_of(const std::vector<LocatedFrame>& frames, const std::string& thread = "") {
   LocatedBatch batch;

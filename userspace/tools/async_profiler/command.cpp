@@ -38,6 +38,7 @@ std::string output_words(const AsyncProfilerOptions& options, const std::string&
   words += options.tells_threads ? ",threads" : "";
   words += options.has_method_modifiers ? ",includemm" : "";
   words += options.has_line_numbers ? ",includeln" : "";
+  words += options.tells_libraries ? ",lib" : "";
   return words;
 }
 

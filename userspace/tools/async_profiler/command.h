@@ -27,6 +27,7 @@ struct AsyncProfilerOptions {
   int safemode = 0;                   // bits, of versions before 4.4
   bool has_method_modifiers = false;  // of gProfiler's builds
   bool has_line_numbers = false;      // likewise
+  bool tells_libraries = false;       // of native functions
   std::string more = {};              // of a person, as async-profiler takes them
   // Then it stops by itself, should we be gone.
   std::chrono::seconds timeout{60};

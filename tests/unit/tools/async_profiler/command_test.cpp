@@ -34,6 +34,11 @@ TEST(AsyncProfilerCommand, says_what_a_person_asked_for) {
             "stop,collapsed,ann,sig,file=/o,log=/l,includemm,includeln,mcache=30");
 }
 
+TEST(AsyncProfilerCommand, asks_for_the_libraries_of_native_functions) {
+  EXPECT_EQ(async_profiler_stop({.tells_libraries = true}, "/o", "/l"),
+            "stop,collapsed,ann,sig,file=/o,log=/l,lib");
+}
+
 TEST(AsyncProfilerCommand, counts_bytes_where_allocations_are_asked_for) {
   EXPECT_EQ(
       async_profiler_start({.event = JavaEvent::alloc, .alloc_bytes = 524288}, "/t/o", "/t/l"),
