@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "userspace/cli/version.h"
 #include "userspace/metadata/external_metadata.h"
-#include "userspace/metadata/system_metadata.h"
 
 namespace waggle {
 
@@ -43,7 +42,8 @@ Result<> RecordMetadata::prepare() {
     external_ = std::move(read->of_host);
     told_ = std::move(read->of_processes);
   }
-  if (asks_cloud_) {
+  if (cloud_asking_ == CloudAsking::always ||
+      (cloud_asking_ == CloudAsking::where_it_is_one && is_machine_of_cloud())) {
     question_ = std::make_unique<CloudQuestion>(CloudPlaces{});
   }
   return {};
@@ -64,6 +64,7 @@ ToldApplications RecordMetadata::read_told() const {
 void RecordMetadata::fill(ProfileHeader& header, RunArguments run_arguments) {
   const OwnMetadata own{.version = std::string(program_version()),
                         .spawn_time = spawn_time_,
+                        .spawn_uptime = spawn_uptime_,
                         .profiling_mode = header.profiling_mode,
                         .run_arguments = std::move(run_arguments)};
   Metadata metadata = has_metadata_ ? collect_system_metadata(own) : least_metadata(own);

@@ -13,6 +13,7 @@
 #include "userspace/cli/record_options.h"
 #include "userspace/metadata/application_metadata.h"
 #include "userspace/metadata/cloud_metadata.h"
+#include "userspace/metadata/system_metadata.h"
 #include "userspace/output/profile_header.h"
 
 namespace waggle {
@@ -27,7 +28,7 @@ class RecordMetadata {
   explicit RecordMetadata(const RecordOptions& options)
       : external_path_(options.external_metadata),
         has_metadata_(options.has_metadata),
-        asks_cloud_(options.asks_cloud) {}
+        cloud_asking_(options.cloud) {}
 
   // Reads the external file and asks the cloud.  Errc::not_found, malformed: the file cannot count.
   Result<> prepare();
@@ -41,8 +42,9 @@ class RecordMetadata {
  private:
   std::string external_path_;
   bool has_metadata_;
-  bool asks_cloud_;
+  CloudAsking cloud_asking_;
   std::chrono::system_clock::time_point spawn_time_ = std::chrono::system_clock::now();
+  std::chrono::milliseconds spawn_uptime_ = uptime();
   std::string external_;  // JSON; "": none
   ToldApplications told_;
   std::unique_ptr<CloudQuestion> question_;  // nullptr: there is none, or not any more

@@ -154,10 +154,16 @@ Result<> read_messages(const ParsedArguments& parsed, RecordOptions& options) {
   options.shows_files = parsed.has("insert-dso-name");
   options.has_metadata = !parsed.has("disable-metadata-collection");
   options.has_metrics = !parsed.has("disable-metrics-collection");
-  options.asks_cloud = parsed.has("cloud-metadata");
-  if (options.asks_cloud && !options.has_metadata) {
-    return fail(Errc::malformed, "--cloud-metadata: cannot go with --disable-metadata-collection");
+  const bool is_asked = parsed.has("cloud-metadata");
+  const bool is_forbidden = parsed.has("no-cloud-metadata");
+  if (is_asked && (is_forbidden || !options.has_metadata)) {
+    return fail(Errc::malformed,
+                fmt::format("--cloud-metadata: cannot go with --{}",
+                            is_forbidden ? "no-cloud-metadata" : "disable-metadata-collection"));
   }
+  options.cloud = is_forbidden || !options.has_metadata ? CloudAsking::never
+                  : is_asked                            ? CloudAsking::always
+                                                        : CloudAsking::where_it_is_one;
   if (const std::string* text = parsed.find("external-metadata")) {
     if (text->empty()) {
       return fail(Errc::malformed, "--external-metadata: \"\" is no file");

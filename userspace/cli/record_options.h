@@ -41,6 +41,9 @@ enum class ProfilingMode { cpu, allocation, none };
 // want of perf events.
 enum class JavaMode { automatic, cpu, itimer, wall, disabled };
 
+// Of the service that a cloud has at an address of each of its machines.
+enum class CloudAsking { never, where_it_is_one, always };
+
 struct RecordOptions {
   std::optional<int> duration_s;  // none: until `command` ends
   int frequency_hz = 99;          // as asked; the kernel's limit may lower it
@@ -109,10 +112,10 @@ struct RecordOptions {
   std::vector<std::string> jvm_flags;      // these alone; empty: all of them
   ArgumentFilters java_id_arguments;       // of the JVM, that such a frame of Java shows
   bool has_spark_ids = false;              // and the name that Spark gave it
-  bool asks_cloud = false;                 // the cloud's service that the host has an address of
-  bool with_children = false;              // of `pids`: also those forked later
-  bool is_dry_run = false;                 // who would be recorded, and nothing else
-  bool has_thread_frames = false;          // --threads
+  CloudAsking cloud = CloudAsking::where_it_is_one;
+  bool with_children = false;      // of `pids`: also those forked later
+  bool is_dry_run = false;         // who would be recorded, and nothing else
+  bool has_thread_frames = false;  // --threads
   bool is_quiet = false;
   bool is_verbose = false;
 };

@@ -344,7 +344,9 @@ constexpr auto kOptions = std::to_array<Option>({
      .help = "which -XX flags of a JVM's command line are told: default, none, or a list of names"},
     {.name = "cloud-metadata",
      .group = kOutput,
-     .help = "ask the cloud's own service (169.254.169.254) what machine this is: AWS, GCP, Azure"},
+     .help = "ask the cloud's own service (169.254.169.254) what machine this is, also where the "
+             "machine's tables (DMI) do not say that it is of AWS, GCP or Azure"},
+    {.name = "no-cloud-metadata", .group = kOutput, .help = "ask no cloud in any case"},
     {.name = "external-metadata",
      .value = "FILE",
      .group = kOutput,

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "userspace/remote/http.h"
 
@@ -31,6 +32,12 @@ std::string dump(const ordered_json& value) {
 
 std::string last_component(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
+}
+
+std::string table(const std::string& sys, std::string_view name) {
+  constexpr std::size_t kMaxBytes = 4096;
+  const auto text = read_file(fmt::format("{}/class/dmi/id/{}", sys, name), kMaxBytes);
+  return text ? std::string(trimmed(*text)) : "";
 }
 
 // The body, where the answer is a good one.
@@ -145,6 +152,14 @@ std::optional<CloudMetadata> parse_azure(std::string_view compute) {
     info["image_info"] = image["imageReference"];
   }
   return CloudMetadata{.provider = "azure", .info = dump(info)};
+}
+
+// What cloud-init goes by.  The tag of the chassis tells Azure from another Hyper-V.
+bool is_machine_of_cloud(const std::string& sys) {
+  return table(sys, "sys_vendor") == "Amazon EC2" ||
+         table(sys, "bios_version").contains("amazon") ||  // EC2 by Xen
+         table(sys, "product_name") == "Google Compute Engine" ||
+         table(sys, "chassis_asset_tag") == "7783-7084-3265-9085-8269-3286-77";
 }
 
 std::optional<CloudMetadata> ask_clouds(const CloudPlaces& places,

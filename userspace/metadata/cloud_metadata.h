@@ -18,6 +18,9 @@ struct CloudMetadata {
   std::string info;      // a JSON object
 };
 
+// Whether the machine's own tables (DMI, below `sys`) say that it is one of AWS, GCP or Azure.
+bool is_machine_of_cloud(const std::string& sys = "/sys");
+
 struct CloudPlaces {
   std::string aws = "http://169.254.169.254";
   std::string gcp = "http://169.254.169.254";

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <gnu/libc-version.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <nlohmann/json.hpp>
 #include <sched.h>
 #include <sys/socket.h>
@@ -22,6 +25,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -37,7 +42,9 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxBytes = std::size_t{4} << 20;  // cpuinfo of 4,096 CPUs
 constexpr std::string_view kUnknown = "unknown";
-constexpr auto kEmrFacts = "mnt/var/lib/info/extraInstanceData.json";  // below the host's root
+// Below the host's root.
+constexpr auto kEmrFacts = "mnt/var/lib/info/extraInstanceData.json";
+constexpr auto kClouderaFacts = "opt/cloudera/cm-agent/cm_version.properties";
 
 std::string dump(const ordered_json& value) {
   return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -68,19 +75,25 @@ std::string own_hostname() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "<unknown>";
 }
 
-// The host's, also from a container with a name of its own; a thread of ours may go there.
-std::string hostname(const std::string& proc) {
-  if (!is_elsewhere(proc, "uts")) {
-    return own_hostname();
+// What `ask` says in that namespace of the host's init, to which a thread of ours goes; `unknown`
+// where it may not.
+std::string in_hosts_namespace(const std::string& proc, const std::string& name, int type,
+                               std::string_view unknown, std::string (*ask)()) {
+  if (!is_elsewhere(proc, name)) {
+    return ask();
   }
-  std::string name = "<unknown>";
+  std::string answer(unknown);
   std::jthread([&] {
-    const UniqueFd uts(::open((proc + "/1/ns/uts").c_str(), O_RDONLY | O_CLOEXEC));
-    if (uts.is_open() && ::setns(uts.get(), CLONE_NEWUTS) == 0) {
-      name = own_hostname();
+    const UniqueFd space(::open((proc + "/1/ns/" + name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (space.is_open() && ::setns(space.get(), type) == 0) {
+      answer = ask();
     }
   }).join();
-  return name;
+  return answer;
+}
+
+std::string hostname(const std::string& proc) {
+  return in_hosts_namespace(proc, "uts", CLONE_NEWUTS, "<unknown>", own_hostname);
 }
 
 std::string read_or_nothing(const std::string& path) {
@@ -105,21 +118,22 @@ std::string private_address() {
   return is_known ? text.data() : std::string(kUnknown);
 }
 
-// Of the first interface that is no loopback.
+// Of the first interface that is no loopback (packet(7)).
 std::string mac_address() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) {
+    return std::string(kUnknown);
+  }
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
   std::map<int, std::string> found;
-  std::error_code error;
-  std::filesystem::directory_iterator entries("/sys/class/net", error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    const auto& entry = *entries;
-    const auto index = parse_number<int>(trimmed(read_or_nothing(entry.path() / "ifindex")));
-    std::string address(trimmed(read_or_nothing(entry.path() / "address")));
-    const bool is_loopback = entry.path().filename() == "lo";
-    if (index && !is_loopback && !address.empty()) {
-      std::ranges::transform(address, address.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-      });
-      found.emplace(*index, std::move(address));
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    const bool is_link = entry->ifa_addr != nullptr && entry->ifa_addr->sa_family == AF_PACKET;
+    if (is_link && (entry->ifa_flags & IFF_LOOPBACK) == 0) {
+      const auto& link = *reinterpret_cast<const sockaddr_ll*>(entry->ifa_addr);
+      const std::span address(link.sll_addr, std::min<std::size_t>(link.sll_halen, 8));
+      if (!address.empty()) {
+        found.emplace(link.sll_ifindex, fmt::format("{:02X}", fmt::join(address, ":")));
+      }
     }
   }
   return found.empty() ? std::string(kUnknown) : found.begin()->second;
@@ -176,14 +190,6 @@ std::string deployment_type(std::string_view mode) {
   return mode == "k8s" ? "k8s" : mode == "container" ? "containers" : "instances";
 }
 
-std::int64_t boottime_ms() {
-  timespec time{};
-  (void)::clock_gettime(CLOCK_BOOTTIME, &time);  // cannot fail on Linux
-  constexpr std::int64_t kMsPerSecond = 1000;
-  constexpr std::int64_t kNsPerMs = 1'000'000;
-  return time.tv_sec * kMsPerSecond + time.tv_nsec / kNsPerMs;
-}
-
 std::string known(std::string_view text) {
   return std::string(text.empty() ? kUnknown : text);
 }
@@ -221,8 +227,11 @@ void add_system(ordered_json& object, const std::string& proc) {
   object["libc_type"] = libc.type;
   object["libc_version"] = libc.version;
   object["hostname"] = hostname(proc);
-  object["mac_address"] = mac_address();
-  object["private_ip"] = private_address();
+  const auto ask_network = [&](std::string (*ask)()) {
+    return in_hosts_namespace(proc, "net", CLONE_NEWNET, kUnknown, ask);
+  };
+  object["mac_address"] = ask_network(mac_address);
+  object["private_ip"] = ask_network(private_address);
 }
 
 // What Hadoop distributions leave on their hosts.
@@ -241,6 +250,10 @@ ordered_json big_data(const std::string& root) {
     found = {{"provider", "databricks"}, {"provider_version", known(databricks)}};
   } else if (!dataproc.empty()) {
     found = {{"provider", "dataproc"}, {"provider_version", std::string(dataproc)}};
+  } else if (const std::string facts = read_or_nothing(root + "/" + kClouderaFacts);
+             !facts.empty()) {
+    found = {{"provider", "cloudera"},
+             {"provider_version", known(value_in(facts, "version", '='))}};
   }
   return found;
 }
@@ -266,6 +279,13 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
                      fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), rest.count());
 }
 
+std::chrono::milliseconds uptime() {
+  timespec time{};
+  (void)::clock_gettime(CLOCK_BOOTTIME, &time);  // cannot fail on Linux
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
 Metadata collect_system_metadata(const OwnMetadata& own, const std::string& proc) {
   const std::string mode = run_mode();
   ordered_json object;
@@ -279,7 +299,7 @@ Metadata collect_system_metadata(const OwnMetadata& own, const std::string& proc
   add_hardware(object, proc);
   add_system(object, proc);
   object["pid"] = ::getpid();
-  object["spawn_uptime_ms"] = boottime_ms();
+  object["spawn_uptime_ms"] = own.spawn_uptime.count();
   auto arguments = ordered_json::object();
   for (const auto& [name, value] : own.run_arguments) {
     arguments[name] = value;

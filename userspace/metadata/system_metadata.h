@@ -17,12 +17,15 @@ namespace waggle {
 struct OwnMetadata {
   std::string version;
   std::chrono::system_clock::time_point spawn_time;
+  std::chrono::milliseconds spawn_uptime;
   std::string profiling_mode = "cpu";
   std::vector<std::pair<std::string, std::string>> run_arguments;  // without secrets
 };
 
 // Values are JSON; a key stands once.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+std::chrono::milliseconds uptime();  // of the host, with its sleep
 
 std::string json_text(std::string_view text);  // "web" -> "\"web\""
 

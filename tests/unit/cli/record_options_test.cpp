@@ -538,12 +538,16 @@ TEST(RecordOptions, say_what_the_header_tells_of_the_host) {
   const RecordOptions usual = options_of({});
   EXPECT_TRUE(usual.has_metadata);
   EXPECT_TRUE(usual.has_metrics);
-  EXPECT_FALSE(usual.asks_cloud) << "it is traffic";
+  EXPECT_EQ(usual.cloud, CloudAsking::where_it_is_one);
   const RecordOptions less =
       options_of({"--disable-metadata-collection", "--disable-metrics-collection"});
   EXPECT_FALSE(less.has_metadata);
   EXPECT_FALSE(less.has_metrics);
-  EXPECT_TRUE(options_of({"--cloud-metadata"}).asks_cloud);
+  EXPECT_EQ(less.cloud, CloudAsking::never);
+  EXPECT_EQ(options_of({"--cloud-metadata"}).cloud, CloudAsking::always);
+  EXPECT_EQ(options_of({"--no-cloud-metadata"}).cloud, CloudAsking::never);
+  EXPECT_EQ(error_of({"--cloud-metadata", "--no-cloud-metadata"}),
+            "--cloud-metadata: cannot go with --no-cloud-metadata");
   EXPECT_EQ(options_of({"--external-metadata", "/a"}).external_metadata, "/a");
   EXPECT_EQ(error_of({"--external-metadata", ""}), "--external-metadata: \"\" is no file");
   EXPECT_EQ(error_of({"--cloud-metadata", "--disable-metadata-collection"}),

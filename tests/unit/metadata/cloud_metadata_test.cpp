@@ -5,9 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
+#include "tests/temp_dir.h"
 #include "tests/test_program.h"
 
 namespace waggle {
@@ -24,6 +27,32 @@ TestProgram cloud(const std::string& provider) {
 CloudPlaces at(const TestProgram& service) {
   const std::string place = "http://127.0.0.1:" + service.first_line();
   return {.aws = place, .gcp = place, .azure = place};
+}
+
+class Tables {
+ public:
+  explicit Tables(const std::string& name, const std::string& text) {
+    const std::string place = dir_.path() + "/class/dmi/id";
+    std::filesystem::create_directories(place);
+    EXPECT_TRUE(write_file_atomically(place + "/" + name, text + "\n"));
+  }
+  [[nodiscard]] bool are_of_cloud() const { return is_machine_of_cloud(dir_.path()); }
+
+ private:
+  TempDir dir_;
+};
+
+TEST(CloudMachine, is_known_by_its_tables) {
+  EXPECT_TRUE(Tables("sys_vendor", "Amazon EC2").are_of_cloud());
+  EXPECT_TRUE(Tables("bios_version", "4.11.amazon").are_of_cloud());
+  EXPECT_TRUE(Tables("product_name", "Google Compute Engine").are_of_cloud());
+  EXPECT_TRUE(Tables("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77").are_of_cloud());
+}
+
+TEST(CloudMachine, is_no_other) {
+  EXPECT_FALSE(Tables("sys_vendor", "Microsoft Corporation").are_of_cloud());
+  EXPECT_FALSE(Tables("sys_vendor", "QEMU").are_of_cloud());
+  EXPECT_FALSE(is_machine_of_cloud("/nonexistent"));
 }
 
 TEST(CloudMetadata, is_that_of_aws) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/metadata/system_metadata.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 
 #include "base/file.h"
 #include "tests/temp_dir.h"
+#include "tests/test_program.h"
 
 namespace waggle {
 namespace {
@@ -22,6 +24,7 @@ using testing::MatchesRegex;
 OwnMetadata own() {
   return {.version = "1.2.3",
           .spawn_time = std::chrono::system_clock::from_time_t(1'704'067'200),
+          .spawn_uptime = std::chrono::milliseconds(5250),
           .run_arguments = {{"frequency", "99"}}};
 }
 
@@ -40,6 +43,11 @@ class FakeHost {
     const std::filesystem::path whole = dir_.path() + "/" + path;
     std::filesystem::create_directories(whole.parent_path());
     EXPECT_TRUE(write_file_atomically(whole.string(), text));
+  }
+  void link(const std::string& path, const std::string& to) const {
+    const std::filesystem::path whole = dir_.path() + "/" + path;
+    std::filesystem::create_directories(whole.parent_path());
+    std::filesystem::create_symlink(to, whole);
   }
   [[nodiscard]] std::map<std::string, nlohmann::json> collect() const {
     return values_of(collect_system_metadata(own(), dir_.path()));
@@ -94,6 +102,7 @@ TEST(SystemMetadata, is_of_this_host) {
   EXPECT_EQ(values.at("pid"), ::getpid());
   EXPECT_EQ(values.at("agent_version"), "1.2.3");
   EXPECT_EQ(values.at("spawn_time"), "2024-01-01T00:00:00.000000");
+  EXPECT_EQ(values.at("spawn_uptime_ms"), 5250);
   EXPECT_EQ(values.at("run_arguments")["frequency"], "99");
   EXPECT_GE(values.at("processors"), 1);
   EXPECT_GT(values.at("memory_capacity_mb"), 100);
@@ -117,6 +126,26 @@ TEST(SystemMetadata, is_read_in_the_root_of_the_hosts_init) {
   EXPECT_EQ(values.at("os_codename"), "worm");
   EXPECT_EQ(values.at("libc_type"), "musl");
   EXPECT_EQ(values.at("big_data"), nlohmann::json::object());
+}
+
+// Their network has the loopback alone.
+TEST(SystemMetadata, is_read_in_the_namespaces_of_the_hosts_init) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
+  const TestProgram init({"unshare", "--net", "--uts", "sh", "-c",
+                          "hostname elsewhere && echo ready && exec sleep 600"});
+  const FakeHost host;
+  for (const char* name : {"net", "uts"}) {
+    host.link(fmt::format("1/ns/{}", name), fmt::format("/proc/{}/ns/{}", init.pid(), name));
+    host.link(fmt::format("self/ns/{}", name), fmt::format("/proc/self/ns/{}", name));
+  }
+  const auto ours = values_of(collect_system_metadata(own()));
+  const auto values = host.collect();
+  EXPECT_EQ(values.at("hostname"), "elsewhere");
+  EXPECT_EQ(values.at("mac_address"), "unknown");
+  EXPECT_EQ(values.at("private_ip"), "unknown");
+  EXPECT_EQ(values_of(collect_system_metadata(own())).at("hostname"), ours.at("hostname"));
 }
 
 TEST(SystemMetadata, takes_a_musl_beside_glibc_for_a_package) {
@@ -143,6 +172,10 @@ TEST(SystemMetadata, knows_hosts_of_hadoop) {
   databricks.put("1/root/databricks/DBR_VERSION", "13.3\n");
   EXPECT_EQ(databricks.collect().at("big_data")["provider"], "databricks");
   EXPECT_EQ(databricks.collect().at("big_data")["provider_version"], "13.3");
+  const FakeHost cloudera;
+  cloudera.put("1/root/opt/cloudera/cm-agent/cm_version.properties", "name=cm\nversion=7.4.4\n");
+  EXPECT_EQ(cloudera.collect().at("big_data")["provider"], "cloudera");
+  EXPECT_EQ(cloudera.collect().at("big_data")["provider_version"], "7.4.4");
   const FakeHost dataproc;
   dataproc.put("1/root/etc/environment", "A=b\nDATAPROC_IMAGE_VERSION=2.1\n");
   EXPECT_EQ(dataproc.collect().at("big_data")["provider"], "dataproc");
