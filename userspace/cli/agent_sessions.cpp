@@ -9,13 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/cpu_pacer.h"
 #include "base/log.h"
-#include "userspace/cli/recording_report.h"
-#include "userspace/output/flame_graph.h"
-#include "userspace/output/profile_header.h"
-#include "userspace/output/session_files.h"
-#include "userspace/profile/profile.h"
 
 namespace waggle {
 
@@ -25,120 +19,9 @@ using std::chrono::milliseconds;
 
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 
-// What the thread that ends a session must know; the agent's options may be others by then.
-struct WriteOrder {
-  SessionFiles files;
-  bool has_flame_graph;
-  RunFacts facts;
-  RunArguments run_arguments;
-  ProfilingMode mode;
-  std::vector<std::string> excluded;
-  std::optional<double> cpu_avg;  // % of the host
-  std::optional<double> mem_avg;
-};
-
-// What names and tells of a session's processes.
-struct Tellers {
-  RecordMetadata& metadata;
-  ContainerNaming& containers;
-  ApplicationTelling& applications;
-  EngineGovernor& governor;
-  ToldOnce& told;
-};
-
-Result<std::string> render_page(const Profile& profile, const RecordingFacts& facts,
-                                EngineGovernor& governor) {
-  const std::chrono::nanoseconds begin = thread_cpu_time();
-  auto page = render_flame_graph(profile, {.title = host_name(), .recording = facts});
-  const std::chrono::duration<double> session(facts.duration_s);
-  governor.add_page_time(thread_cpu_time() - begin,
-                         std::chrono::duration_cast<std::chrono::nanoseconds>(session));
-  return page;
-}
-
-Result<> write_profile(const WriteOrder& order, EngineResult result, const Tellers& tellers) {
-  ProfileHeader header;
-  header.facts = complete_facts(result.facts, order.facts);
-  header.facts.excluded.insert(header.facts.excluded.begin(), order.excluded.begin(),
-                               order.excluded.end());
-  header.container_names_enabled = tellers.containers.is_on();
-  header.application_metadata_enabled = tellers.applications.has_metadata();
-  header.profiling_mode = profiling_mode_name(order.mode);
-  tellers.metadata.fill(header, order.run_arguments);
-  header.cpu_avg = order.cpu_avg;
-  header.mem_avg = order.mem_avg;
-  const Profile profile = tellers.applications.tell(
-      tellers.containers.name(std::move(result.profile), ContainerNaming::kPatience),
-      ApplicationTelling::kPatience);
-  tellers.applications.take_told(tellers.metadata.read_told());
-  if (const auto problem = tellers.containers.take_problem()) {
-    LOG_WARNING("{}", *problem);
-  }
-  if (order.has_flame_graph) {
-    auto page = render_page(profile, header.facts, tellers.governor);
-    if (page) {
-      header.flame_graph_page = *std::move(page);
-    } else {
-      LOG_WARNING("{}, continuing without a flame graph", page.error().what);
-    }
-  }
-  const std::string text = render_col(profile, header);
-  for (const std::string& path :
-       TRY(write_session(order.files, order.facts.times.end, text, header.flame_graph_page))) {
-    LOG_INFO("Saved {} to {}", path.ends_with(".col") ? "collapsed stacks" : "flamegraph", path);
-  }
-  return {};
-}
-
-// Of one session, on whatever way it ends.
-class Ended {
- public:
-  explicit Ended(SessionCounters& counters) : counters_(counters) {}
-  Ended(const Ended&) = delete;
-  Ended& operator=(const Ended&) = delete;
-  ~Ended() { --counters_.unended; }
-
- private:
-  SessionCounters& counters_;
-};
-
-// Of one session, likewise.
-class WritingTime {
- public:
-  explicit WritingTime(EngineGovernor& governor) : governor_(governor) {}
-  WritingTime(const WritingTime&) = delete;
-  WritingTime& operator=(const WritingTime&) = delete;
-  ~WritingTime() { governor_.add_writing_time(thread_cpu_time() - begin_); }
-
- private:
-  EngineGovernor& governor_;
-  std::chrono::nanoseconds begin_ = thread_cpu_time();
-};
-
 // Whatever their order.
 bool is_same(const std::vector<Cgroup>& a, const std::vector<Cgroup>& b) {
   return std::ranges::is_permutation(a, b);
-}
-
-void end_session(const WriteOrder& order, SessionEnd& end, SessionCounters& counters,
-                 const Tellers& tellers) {
-  const Ended ended(counters);
-  const WritingTime writing(tellers.governor);
-  auto result = end();
-  if (!result) {
-    ++counters.failed;
-    LOG_ERROR("{}: the session is lost, continuing with the next", result.error().what);
-    return;
-  }
-  for (const std::string& warning : result->warnings) {
-    tellers.told.warn(warning);
-  }
-  if (const Result<> written = write_profile(order, *std::move(result), tellers); !written) {
-    ++counters.unwritten;
-    LOG_ERROR("{}: the session is lost, continuing with the next", written.error().what);
-    return;
-  }
-  ++counters.written;
 }
 
 }  // namespace
@@ -289,7 +172,7 @@ std::vector<std::string> AgentSessions::excluded() const {
 void AgentSessions::write(SessionEnd end, const EngineGovernor::Rate& rate, const Moment& now) {
   const auto duration =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - begin_.steady);
-  WriteOrder order{
+  SessionOrder order{
       .files = {.directory = options_.output_dir, .is_rotating = options_.is_output_rotating},
       .has_flame_graph = options_.has_flame_graph && governor_.has_pages(),
       .facts = {.engine_reason = engine_reason_,
@@ -310,7 +193,8 @@ void AgentSessions::write(SessionEnd end, const EngineGovernor::Rate& rate, cons
                      .containers = containers_,
                      .applications = applications_,
                      .governor = governor_,
-                     .told = told_});
+                     .told = told_,
+                     .hurry = hurry_.get_token()});
       });
   if (!has_room) {
     ++counters_.dropped;
@@ -396,6 +280,7 @@ void AgentSessions::finish_files(milliseconds patience) {
   }
   LOG_WARNING("{} sessions wait for names or tools, ending them with what there is",
               writer_.waiting());
+  hurry_.request_stop();
   sequence_.turns->hurry();
   if (const std::shared_ptr<RecordEngine> engine = ending_.lock()) {
     engine->hurry();

@@ -3,12 +3,11 @@
 // a recording for each.  Not for when one ends, nor for signals: agent.cpp.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,23 +23,13 @@
 #include "userspace/cli/record_engine.h"
 #include "userspace/cli/record_metadata.h"
 #include "userspace/cli/recording_report.h"
+#include "userspace/cli/session_end.h"
 #include "userspace/cli/session_selection.h"
 #include "userspace/cli/session_writer.h"
 #include "userspace/cli/told_once.h"
 #include "userspace/metadata/system_metrics.h"
 
 namespace waggle {
-
-// Read on any thread.
-struct SessionCounters {
-  std::atomic<std::uint64_t> begun = 0;
-  std::atomic<std::uint64_t> written = 0;
-  std::atomic<std::uint64_t> unwritten = 0;  // their files could not be written
-  std::atomic<std::uint64_t> dropped = 0;    // too many waited to be written
-  std::atomic<std::uint64_t> failed = 0;     // ended before their time, or did not begin
-  std::atomic<std::uint64_t> late = 0;       // ends that came while another was on
-  std::atomic<std::uint64_t> unended = 0;    // begun, and not yet one of those above
-};
 
 // One thread, the loop's; files are written by another.
 class AgentSessions {
@@ -128,7 +117,8 @@ class AgentSessions {
   SystemMetrics metrics_;    // of the session
   RecordMetadata metadata_;  // the writer's thread alone, once a session is on
   ContainerNaming containers_;
-  SessionWriter writer_;  // last: its jobs end first
+  std::stop_source hurry_;  // what ends a session waits for nothing any more
+  SessionWriter writer_;    // last: its jobs end first
 };
 
 }  // namespace waggle

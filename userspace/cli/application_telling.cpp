@@ -36,11 +36,12 @@ void ApplicationTelling::take_told(ToldApplications told) {
   }
 }
 
-Profile ApplicationTelling::tell(Profile profile, std::chrono::milliseconds patience) {
+Profile ApplicationTelling::tell(Profile profile, std::chrono::milliseconds patience,
+                                 const std::stop_token& hurry) {
   if (!reader_) {
     return profile;
   }
-  reader_->wait(patience);
+  reader_->wait(patience, hurry);
   return settle_applications(std::move(profile));
 }
 

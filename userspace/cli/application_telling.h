@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <stop_token>
 
 #include "userspace/cli/record_options.h"
 #include "userspace/metadata/application_reader.h"
@@ -33,8 +34,9 @@ class ApplicationTelling {
   }
   // As ApplicationReader's.
   void take_told(ToldApplications told);
-  // With what is told by then, or before `patience` is over.
-  Profile tell(Profile profile, std::chrono::milliseconds patience);
+  // With what is told by then, or before `patience` is over or there is a hurry.
+  Profile tell(Profile profile, std::chrono::milliseconds patience,
+               const std::stop_token& hurry = {});
 
  private:
   bool has_metadata_;

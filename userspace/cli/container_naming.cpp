@@ -24,11 +24,12 @@ void ContainerNaming::want(const std::vector<ContainerRef>& containers) {
   }
 }
 
-Profile ContainerNaming::name(Profile profile, std::chrono::milliseconds patience) {
+Profile ContainerNaming::name(Profile profile, std::chrono::milliseconds patience,
+                              const std::stop_token& hurry) {
   if (!names_) {
     return profile;
   }
-  names_->wait(patience);
+  names_->wait(patience, hurry);
   return name_containers(std::move(profile),
                          [this](std::string_view id) { return names_->find(id); });
 }

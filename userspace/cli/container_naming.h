@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ class ContainerNaming {
   [[nodiscard]] bool is_on() const { return names_.has_value(); }
   // Those that an engine has met.  Does not wait.
   void want(const std::vector<ContainerRef>& containers);
-  // With the names that are there, or come before `patience` is over.
-  Profile name(Profile profile, std::chrono::milliseconds patience);
+  // With the names that are there, or come before `patience` is over or there is a hurry.
+  Profile name(Profile profile, std::chrono::milliseconds patience,
+               const std::stop_token& hurry = {});
   // Why there are ids in their place, once.
   std::optional<std::string> take_problem();
 

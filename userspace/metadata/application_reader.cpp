@@ -30,9 +30,9 @@ void ApplicationReader::want(ApplicationRef application) {
   }
 }
 
-void ApplicationReader::wait(std::chrono::milliseconds longest) {
+void ApplicationReader::wait(std::chrono::milliseconds longest, const std::stop_token& hurry) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, longest, [this] { return wanted_.empty() && !is_reading_; });
+  (void)changed_.wait_for(lock, hurry, longest, [this] { return wanted_.empty() && !is_reading_; });
 }
 
 void ApplicationReader::take_told(ToldApplications told) {

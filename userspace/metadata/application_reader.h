@@ -35,7 +35,7 @@ class ApplicationReader {
   // Does not wait.
   void want(ApplicationRef application);
   // Until all that is wanted is told, or the time is over.
-  void wait(std::chrono::milliseconds longest);
+  void wait(std::chrono::milliseconds longest, const std::stop_token& hurry = {});
   // That its thread has used so far.
   [[nodiscard]] std::chrono::nanoseconds cpu_time() const { return cpu_time_; }
   // What others tell of processes; of those that are read from now on.

@@ -44,9 +44,9 @@ void ContainerNames::remember(const std::string& id, std::string name) {
   }
 }
 
-void ContainerNames::wait(std::chrono::milliseconds longest) {
+void ContainerNames::wait(std::chrono::milliseconds longest, const std::stop_token& hurry) {
   std::unique_lock lock(mutex_);
-  (void)changed_.wait_for(lock, longest, [this] { return wanted_.empty() && !is_asking_; });
+  (void)changed_.wait_for(lock, hurry, longest, [this] { return wanted_.empty() && !is_asking_; });
 }
 
 std::string ContainerNames::find(std::string_view id) const {

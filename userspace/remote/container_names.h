@@ -35,7 +35,7 @@ class ContainerNames {
   // Does not wait.  What is known already is not asked again.
   void want(const std::string& id);
   // Until all that is wanted was asked for once, or the time is over.
-  void wait(std::chrono::milliseconds longest);
+  void wait(std::chrono::milliseconds longest, const std::stop_token& hurry = {});
   // "" while it is not known.
   [[nodiscard]] std::string find(std::string_view id) const;
 
