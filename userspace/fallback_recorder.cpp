@@ -212,9 +212,11 @@ bool FallbackRecorder::is_over_without_perf() const {
 }
 
 bool FallbackRecorder::is_given_up() const {
-  return !walks_.empty() && std::ranges::all_of(walks_, [](const auto& walk) {
-    return walk->session->is_given_up() || walk->session->is_over();
-  });
+  const auto is_left = [](const auto& walk) {
+    return !walk->session->is_given_up() && !walk->session->is_over();
+  };
+  return std::ranges::none_of(walks_, is_left) &&
+         std::ranges::any_of(walks_, [](const auto& walk) { return walk->session->is_given_up(); });
 }
 
 std::vector<std::string> FallbackRecorder::take_problems() {
