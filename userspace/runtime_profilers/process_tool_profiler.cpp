@@ -55,6 +55,9 @@ void ProcessToolProfiler::tell_excluded() {
     return;
   }
   has_told_excluded_ = true;
+  for (const pid_t pid : processes_.named_in_vain()) {
+    notes_.exclude(fmt::format("named, but {} are not there", tool_->gives()), pid);
+  }
   for (std::string& text : notes_.excluded()) {
     notes_.tell(std::move(text));
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <string_view>
 
 #include "base/file.h"
@@ -147,6 +148,13 @@ bool RuntimeProcesses::is_tool(pid_t pid, const ProcStat& stat) const {
 
 bool RuntimeProcesses::is_named(pid_t pid) const {
   return std::ranges::find(targets_.named, pid) != targets_.named.end();
+}
+
+std::vector<pid_t> RuntimeProcesses::named_in_vain() const {
+  std::vector<pid_t> pids;
+  std::ranges::copy_if(targets_.named, std::back_inserter(pids),
+                       [this](pid_t pid) { return !decided_.contains(pid); });
+  return pids;
 }
 
 bool RuntimeProcesses::is_too_young(const ProcStat& stat) const {

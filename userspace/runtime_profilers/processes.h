@@ -54,6 +54,8 @@ class RuntimeProcesses {
   [[nodiscard]] bool has_looked() const { return !is_ordering() && queue_.empty(); }
 
   [[nodiscard]] bool is_named(pid_t pid) const;
+  // Those that were named in which no runtime was found, or that do not exist.
+  [[nodiscard]] std::vector<pid_t> named_in_vain() const;
   // As gProfiler's --min-profiling-duration has it; never where the recording is of pids.
   [[nodiscard]] bool is_too_young(const ProcStat& stat) const;
   [[nodiscard]] std::chrono::seconds youngest() const { return targets_.youngest; }
