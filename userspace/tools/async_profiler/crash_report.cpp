@@ -58,11 +58,14 @@ std::string_view without_end(std::string_view line) {
 // there is none.
 std::string section(const std::vector<std::string_view>& lines, std::string_view start,
                     std::string_view title) {
-  auto line = std::ranges::find_if(
+  const auto heading = std::ranges::find_if(
       lines, [start](std::string_view text) { return text.starts_with(start); });
+  if (heading == lines.end()) {
+    return "";
+  }
   std::string text;
   std::size_t count = 0;
-  while (line != lines.end() && ++line != lines.end() && !without_end(*line).empty()) {
+  for (auto line = heading + 1; line != lines.end() && !without_end(*line).empty(); ++line) {
     if (++count > kMaxDetails) {
       text += "; ...";
       break;
@@ -114,7 +117,7 @@ std::string crash_excerpt(std::string_view report) {
   bool is_frame = false;
   const auto add = [&excerpt](std::string_view text) {
     const std::size_t start = text.find_first_not_of("# ");
-    if (start != std::string_view::npos) {
+    if (start != std::string_view::npos && excerpt.size() < kMaxWholeLine) {
       excerpt += (excerpt.empty() ? "" : "; ") + printable(text.substr(start, kMaxLine));
     }
   };
