@@ -112,11 +112,13 @@ TEST_F(FallbackCgroup, takes_the_busiest_of_a_ranking) {
   const std::string busy_id = "e2e7" + std::string(60, 'a');
   const auto busy = make("docker-" + busy_id + ".scope");
   const auto idle = make("docker-e2e7" + std::string(60, 'b') + ".scope");
+  const auto other = make("waggle_perf_no_container");
   const TestProgram first({SHARES});
   const TestProgram second({"sh", "-c", "echo ready; while :; do sleep 0.02; done"});
   const TestProgram outside({RECURSION, "10"});
   busy->take(first.pid());
   idle->take(second.pid());
+  other->take(outside.pid());
   const WaggleResult result = record(
       {"--perf-use-cgroups", "--perf-max-cgroups", "0", "--perf-max-docker-containers", "1"});
   const CollapsedFile file = profile_of(result);

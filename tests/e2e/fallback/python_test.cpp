@@ -327,6 +327,29 @@ TEST(PySpyInEbpfMode, tells_of_the_processes_that_are_left_to_it) {
   EXPECT_GT(file.count_of(kComm, ".spend_all ("), 10U);
 }
 
+TEST(PySpyInEbpfMode, says_that_a_process_that_was_named_has_no_python) {
+  const TestProgram native({RECURSION, "10"});
+  pid_t gone = 0;
+  {
+    const TestProgram ended({RECURSION, "10"});
+    gone = ended.pid();
+  }
+  const PySpyStandIn py_spy(kMadeUp);
+  const std::string named = fmt::format("{},{}", gone, native.pid());
+  const WaggleResult result =
+      run_waggle({"record", "-o", "-", "-d", "2", "-p", pid_of(native), "--python-pyspy-process",
+                  named, "--py-spy-path", py_spy.path()});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(py_spy.targets(), "");
+  const std::string told =
+      "py-spy: 2 processes left out (" +
+      fmt::format("{}, {}", std::min(gone, native.pid()), std::max(gone, native.pid())) +
+      "): named, but the functions of Python are not there";
+  EXPECT_THAT(result.err, HasSubstr(told));
+  const CollapsedFile file = CollapsedFile::parse(result.out);
+  EXPECT_THAT(file.header["waggle"]["excluded"].dump(), HasSubstr(told));
+}
+
 TEST(PySpyInEbpfMode, takes_the_pythons_that_are_too_many_for_the_kernel_side) {
   const TestProgram first(python_shares());
   const TestProgram second(python_shares());

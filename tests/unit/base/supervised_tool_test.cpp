@@ -4,12 +4,21 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -30,6 +39,19 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 using testing::EndsWith;
 using testing::HasSubstr;
+
+// From now on, for this process and those that it starts: ENOSYS.
+bool refuse_system_call(std::uint32_t number) {
+  auto filter = std::to_array<sock_filter>({
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  });
+  const sock_fprog program = {.len = filter.size(), .filter = filter.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
 
 // A shell script under supervision, what it printed beside it.
 class Script {
@@ -158,6 +180,29 @@ TEST(SupervisedTool, tells_the_cpu_time_it_took) {
   Script script("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done");
   ASSERT_TRUE(script->wait_until(steady_clock::now() + 60s));
   EXPECT_GT(script->poll_end()->cpu_time, 10ms);
+}
+
+// Before 5.3, and where seccomp refuses it: exits are looked for, and nothing else is different.
+TEST(SupervisedTool, does_without_pidfds) {
+  const pid_t refused = ::fork();
+  ASSERT_GE(refused, 0);
+  if (refused == 0) {
+    if (!refuse_system_call(SYS_pidfd_open)) {
+      ::_exit(2);
+    }
+    Script ended("echo all; exit 7");
+    const bool has_ended = ended->wait_until(steady_clock::now() + 10s);
+    Script stopped("trap 'echo told; exit 3' INT; echo ready; while :; do sleep 0.01; done");
+    stopped.wait_for("ready");
+    const bool is_told = WEXITSTATUS(stopped->stop(10s).wait_status) == 3;
+    const bool is_right = has_ended && ended.output == "all\n" &&
+                          WEXITSTATUS(ended->poll_end()->wait_status) == 7 && is_told &&
+                          stopped.output == "ready\ntold\n";
+    ::_exit(is_right && !HasFailure() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(refused, &status, 0), refused);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << status;
 }
 
 TEST(SupervisedTool, leaves_no_descriptor_and_no_zombie) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ten thousand tools, one after the other: what is left of them.
+// Tools, one after the other, as many as the build says (TOOL_STARTS): what is left of them.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -18,6 +18,13 @@ namespace waggle {
 namespace {
 
 using std::chrono::seconds;
+
+// Sanitizers keep what is freed for a while.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kFreesMemory = false;
+#else
+constexpr bool kFreesMemory = true;
+#endif
 
 std::ptrdiff_t open_files() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
@@ -48,9 +55,10 @@ void start_and_stop(int number) {
   }
 }
 
-TEST(SupervisedTool, ten_thousand_of_them_leave_no_process_no_descriptor_and_no_memory) {
+class ToolStarts : public testing::TestWithParam<int> {};
+
+TEST_P(ToolStarts, leave_no_process_no_descriptor_and_no_memory) {
   constexpr int kFirst = 100;
-  constexpr int kAll = 10'000;
   constexpr std::uint64_t kMostPages = 256;  // a MiB
   int number = 0;
   for (; number < kFirst && !HasFatalFailure(); ++number) {
@@ -58,13 +66,18 @@ TEST(SupervisedTool, ten_thousand_of_them_leave_no_process_no_descriptor_and_no_
   }
   const auto files = open_files();
   const std::uint64_t pages = resident_pages();
-  for (; number < kAll && !HasFatalFailure(); ++number) {
+  for (; number < GetParam() && !HasFatalFailure(); ++number) {
     start_and_stop(number);
   }
   EXPECT_EQ(open_files(), files);
   EXPECT_EQ(children(), "");
-  EXPECT_LE(resident_pages(), pages + kMostPages);
+  if (kFreesMemory) {
+    EXPECT_LE(resident_pages(), pages + kMostPages);
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, ToolStarts, testing::Values(TOOL_STARTS),
+                         testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace waggle
