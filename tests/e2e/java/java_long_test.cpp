@@ -39,7 +39,7 @@ TEST_P(JavaLong, survives_a_hundred_recordings_and_gets_no_descriptor_more) {
   EXPECT_THAT(mapped_profilers(program.pid()), testing::SizeIs(1));
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, JavaLong, testing::Values("17", "25"),
+INSTANTIATE_TEST_SUITE_P(Version, JavaLong, testing::Values(JAVA_VERSIONS),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

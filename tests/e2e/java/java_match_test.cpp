@@ -108,7 +108,7 @@ TEST_P(JavaMatch, has_kernel_frames_above_java_in_optimized_code_too_of_each_thr
   EXPECT_GT(share_of(file, {";thread: Thread-1;", ";Calls.reader()V_["}), 0.1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, JavaMatch, testing::Values("17", "25"),
+INSTANTIATE_TEST_SUITE_P(Version, JavaMatch, testing::Values(JAVA_VERSIONS),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

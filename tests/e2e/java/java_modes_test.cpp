@@ -122,7 +122,7 @@ TEST_P(JavaMode, wall_shows_what_a_jvm_waits_in) {
   EXPECT_LT(static_cast<double>(waits_in("cpu")), of_wall / 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, JavaMode, testing::Values("17", "25"),
+INSTANTIATE_TEST_SUITE_P(Version, JavaMode, testing::Values(JAVA_VERSIONS),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -236,7 +236,7 @@ TEST_P(JavaOptions, serve_a_jvm_whose_library_was_deleted) {
   expect_shares(file);
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, JavaOptions, testing::Values("17", "25"),
+INSTANTIATE_TEST_SUITE_P(Version, JavaOptions, testing::Values(JAVA_VERSIONS),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

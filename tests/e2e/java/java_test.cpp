@@ -629,7 +629,7 @@ TEST_P(Java, is_recorded_beyond_the_timeout_and_nothing_counts_twice) {
   EXPECT_GE(static_cast<double>(count), expected * 0.5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values("17", "25"),
+INSTANTIATE_TEST_SUITE_P(Version, Java, testing::Values(JAVA_VERSIONS),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
