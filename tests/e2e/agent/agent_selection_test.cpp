@@ -147,8 +147,9 @@ TEST_F(AgentSelection, keeps_the_name_of_a_container_whose_runtime_is_gone) {
   WaggleRun agent(place.words(
       {"-d", "1", "-f", "199", "--cri-socket", socket, "-p", std::to_string(program.pid())}));
   EXPECT_EQ(runtime->read_line(), id);
+  ASSERT_TRUE(place.wait_for_profiles(1));  // it has answered, not only heard
   runtime.reset();
-  ASSERT_TRUE(place.wait_for_profiles(3));
+  ASSERT_TRUE(place.wait_for_profiles(4));
   EXPECT_EQ(end_agent(agent).result.status, 0);
 
   for (const CollapsedFile& file : place.read_profiles()) {
