@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/fallback_names.h"
 
-#include <fmt/core.h>
 #include <sys/sysmacros.h>
 
 #include <filesystem>
@@ -10,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "symbolizer/place_text.h"
 
 namespace waggle {
 
@@ -21,12 +21,6 @@ constexpr std::string_view kUnknownProcess = "[unknown]";
 
 // perf's data is read a segment after it was taken, or several on a busy host.
 constexpr ProcessTableLimits kLimits = {.mapping_grace_ns = 60'000'000'000};
-
-std::string name_in(const Module& module, std::string_view file, std::uint64_t offset) {
-  const std::optional<std::uint64_t> address = module.address_of_offset(offset);
-  const auto name = address ? module.find_name(*address) : std::nullopt;
-  return name ? std::string(*name) : fmt::format("({}+0x{:x})", file, address.value_or(offset));
-}
 
 }  // namespace
 
@@ -146,8 +140,8 @@ std::optional<std::string> FallbackNames::place_name(pid_t pid, std::uint64_t ti
       place.is_offset ? place.address : place.address - mapping.start + mapping.file_offset;
   const auto module = modules_.get(
       (*file)->identity, [&] { return open_again(files_.find_place(**file), (*file)->identity); });
-  return module ? name_in(**module, (*file)->name, offset)
-                : fmt::format("({}+0x{:x})", (*file)->name, offset);
+  return module ? place_text(**module, (*file)->name, offset, place.shown)
+                : nameless_text((*file)->name, offset);
 }
 
 }  // namespace waggle

@@ -55,6 +55,7 @@ class FallbackNames {
     std::string_view object;  // as perf prints it: "/lib/x.so", "/lib/x.so (deleted)"
     std::uint64_t address;    // in the process, or in the object's file
     bool is_offset;           // what perf says: of non-PIE programs both can be
+    std::string_view shown;   // behind a function's name; "": nothing
   };
   // The function there, or "(file+0xADDRESS)"; nothing where no file is mapped.
   [[nodiscard]] std::optional<std::string> place_name(pid_t pid, std::uint64_t time_ns,

@@ -39,8 +39,9 @@ std::string FallbackRecorder::name_of(const PerfSample& sample, std::size_t inde
       names_.place_name(sample.pid, sample.time_ns,
                         {.object = frame.object,
                          .address = frame.address - (is_caller ? 1 : 0),
-                         .is_offset = prints_offsets_});
-  return name ? with_object(*std::move(name), frame, objects) : frame_text(frame, objects);
+                         .is_offset = prints_offsets_,
+                         .shown = options_.shows_files ? frame.object : std::string_view()});
+  return name ? *std::move(name) : frame_text(frame, objects);
 }
 
 PerfWalk& FallbackRecorder::session_of(const PerfSample& sample, Walk& walk) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/profile/resolver.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "bpf/abi/markers.h"
+#include "symbolizer/place_text.h"
 #include "symbolizer/vdso.h"
 
 namespace waggle {
@@ -76,24 +75,6 @@ Profile::Walk walk_of(std::span<const LocatedFrame> frames, std::uint32_t first)
     }
   }
   return walk;
-}
-
-// A frame that has no name: where it is, in the form that addr2line -e takes.
-std::string nameless(std::string_view place, std::uint64_t address) {
-  return fmt::format("({}+0x{:x})", place, address);
-}
-
-std::string name_in_module(const Module& module, std::string_view place, std::uint64_t offset,
-                           bool shows_place) {
-  const std::optional<std::uint64_t> address = module.address_of_offset(offset);
-  if (!address) {
-    return nameless(place, offset);
-  }
-  const auto name = module.find_name(*address);
-  if (!name) {
-    return nameless(place, *address);
-  }
-  return shows_place ? fmt::format("{} ({})", *name, place) : std::string(*name);
 }
 
 }  // namespace
@@ -166,8 +147,8 @@ std::string FrameNamer::text_of(const LocatedFrame& frame, const LocatedBatch& b
     case FrameSource::file:
       return text_in_file(batch.files[frame.index], frame.address);
     case FrameSource::vdso:
-      return vdso_ ? name_in_module(*vdso_, kVdso, frame.address, shows_files_)
-                   : nameless(kVdso, frame.address);
+      return vdso_ ? place_text(*vdso_, kVdso, frame.address, shown(kVdso))
+                   : nameless_text(kVdso, frame.address);
     case FrameSource::region:
       return text_in_region(batch.regions[frame.index], frame.address);
     case FrameSource::kernel:
@@ -188,7 +169,7 @@ std::string FrameNamer::text_in_region(const Region& region, std::uint64_t addre
       return std::string(*name);
     }
   }
-  return nameless(region.name, address - region.base);
+  return nameless_text(region.name, address - region.base);
 }
 
 void FrameNamer::read(OpenedFile opened) {
@@ -203,8 +184,8 @@ std::string FrameNamer::text_in_file(const LocatedFile& located, std::uint64_t o
   if (!module && stop_.stop_requested()) {
     ++given_up_;
   }
-  return module ? name_in_module(**module, file.name, offset, shows_files_)
-                : nameless(file.name, offset);
+  return module ? place_text(**module, file.name, offset, shown(file.name))
+                : nameless_text(file.name, offset);
 }
 
 const KernelSymbols* FrameNamer::kernel_symbols() {

@@ -78,6 +78,9 @@ class FrameNamer {
   std::string text_in_region(const Region& region, std::uint64_t address);
   std::string text_in_file(const LocatedFile& located, std::uint64_t offset);
   std::string text_in_kernel(std::uint64_t address);
+  [[nodiscard]] std::string_view shown(std::string_view file) const {
+    return shows_files_ ? file : "";
+  }
   const KernelSymbols* kernel_symbols();
 
   std::stop_token stop_;

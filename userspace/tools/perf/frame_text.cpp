@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 
 namespace waggle {
 
@@ -49,12 +48,6 @@ bool is_kernel_frame(const PerfFrame& frame) {
 
 bool is_unnamed(const PerfFrame& frame) {
   return frame.symbol.empty() || frame.symbol == kUnknown;
-}
-
-std::string with_object(std::string name, const PerfFrame& frame, ObjectNames objects) {
-  return objects == ObjectNames::shown
-             ? fmt::format("{} ({})", name, without_brackets(frame.object))
-             : std::move(name);
 }
 
 std::string frame_text(const PerfFrame& frame, ObjectNames objects) {

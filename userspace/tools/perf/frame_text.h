@@ -23,9 +23,6 @@ bool is_unnamed(const PerfFrame& frame);
 
 enum class ObjectNames { hidden, shown };  // shown: " (object)" after names of user space
 
-// A name that perf did not know, as frame_text() shows one that it knew.
-std::string with_object(std::string name, const PerfFrame& frame, ObjectNames objects);
-
 // The symbol without an offset; "(object)" without a symbol; "_[k]" after names of the kernel.
 std::string frame_text(const PerfFrame& frame, ObjectNames objects = ObjectNames::hidden);
 
